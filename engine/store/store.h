@@ -1,0 +1,117 @@
+/*
+ * store: the rewards, and which of them match a place.
+ *
+ * What it is for: `locate` and `reward.get` on any thread at any time without
+ * waiting, against a consistent version; `put` and `remove` by the one writer
+ * without rebuilding anything big.
+ *
+ * Threads: store_locate, store_get, store_kind_find: any thread, each with a
+ * store_reader of its own. store_put, store_remove, store_publish, store_load: the
+ * writer only. Merging runs on a thread of the store's own. The rest: before
+ * traffic or after it.
+ * Memory: the store owns everything; results are copied into the reader's result,
+ * except kind names, which live as long as the store.
+ * Versions: a reader sees all changes published before it began and none of those
+ * published after. store_publish makes the changes since the last one visible at once.
+ */
+#ifndef ENGINE_STORE_STORE_H
+#define ENGINE_STORE_STORE_H
+
+#include "engine/base/status.h"
+#include "engine/store/geometry.h"
+#include "proto/event.h"
+#include "proto/reply.h"
+
+enum { KINDS_MAX = 255 };
+
+struct store;
+struct store_reader;
+
+struct store_options {
+	bool is_plane;
+	uint64_t capacity;     /* rewards, at most */
+	unsigned readers_max;  /* store_reader_create calls, at most */
+	const char *kernel;    /* "auto", "scalar", "avx2", "avx512" */
+};
+
+/* A reward as it is put in. Text need not be zero-terminated; it is copied. */
+struct reward {
+	struct identifier id;
+	double x, y, radius;
+	int64_t value, stock, from_ms, until_ms, benefit_value;
+	uint32_t per_actor;
+	enum benefit_type benefit_type;
+	char benefit_currency[CURRENCY_BYTES];
+	const char *kind;
+	uint32_t kind_bytes;
+	const char *name;
+	uint32_t name_bytes;
+};
+
+struct locate_query {
+	double x, y;
+	enum locate_area area;
+	double radius;
+	double box[4];
+	int64_t at_ms;
+	uint32_t limit;         /* 1 to LOCATE_LIMIT_MAX */
+	const char *kinds;      /* comma-separated names, as in the event */
+	uint32_t kinds_bytes;   /* 0: all kinds */
+};
+
+/* The nearest matches first, equal distances by id. Belongs to the reader and holds
+ * until its next call. */
+struct locate_result {
+	uint64_t count;          /* all matches */
+	uint32_t match_count;    /* min(count, limit) */
+	const struct match *matches;
+};
+
+struct store_statistics {
+	uint64_t rewards;        /* live */
+	uint64_t version;        /* of the last publish */
+	uint64_t runs;           /* parts that a query looks through now */
+	uint64_t merges_total;
+	uint64_t merged_rewards_total;
+	uint64_t resident_bytes; /* reserved by the store's parts */
+	const char *kernel;      /* the one in use */
+};
+
+/* STATUS_pool_exhausted: no memory. STATUS_invalid_field: unknown kernel, or one that
+ * this machine does not have. */
+status store_setup(struct store **store, const struct store_options *options);
+void store_teardown(struct store **store);
+
+/* STATUS_pool_exhausted beyond readers_max. */
+status store_reader_create(struct store *store, struct store_reader **reader);
+void store_reader_destroy(struct store_reader **reader);
+
+/* The query was validated by proto. Cannot fail, allocates nothing, never waits. */
+void store_locate(struct store_reader *reader, const struct locate_query *query, struct locate_result *result);
+
+/* STATUS_not_found. *view's text points into the reader and holds until its next call. */
+status store_get(struct store_reader *reader, struct identifier id, struct reward_view *view);
+
+/*
+ * Writer. Adds or replaces a reward. STATUS_pool_exhausted: capacity or KINDS_MAX is
+ * reached; STATUS_overloaded: merging is behind, try again. Nothing changes on failure.
+ * store_can_put answers the same question without changing anything ("plan").
+ */
+status store_can_put(const struct store *store, const struct reward *reward);
+status store_put(struct store *store, const struct reward *reward);
+/* STATUS_not_found, STATUS_overloaded. */
+status store_can_remove(const struct store *store, struct identifier id);
+status store_remove(struct store *store, struct identifier id);
+/* Makes what was done since the last call visible to readers; returns the version. */
+uint64_t store_publish(struct store *store);
+
+/* Writer, before traffic: adds many rewards as one packed run. Later rows win over
+ * earlier ones of the same id. The rows stay the caller's. */
+status store_load(struct store *store, const struct reward *rewards, uint64_t count);
+
+/* Waits until merging is idle and everything is in one packed run (tests, benchmarks). */
+void store_settle(struct store *store);
+
+void store_statistics(const struct store *store, struct store_statistics *out);
+
+#endif
