@@ -6,8 +6,10 @@
 #ifndef ENGINE_BASE_CURSOR_H
 #define ENGINE_BASE_CURSOR_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 struct cursor {
@@ -50,6 +52,19 @@ static inline void cursor_byte(struct cursor *c, char byte) { cursor_bytes(c, &b
 
 /* For string literals: the length is known when compiling. */
 #define cursor_literal(c, text) cursor_bytes((c), "" text, sizeof(text) - 1)
+
+/* printf; for pages and start-up, not for the hot path. */
+[[gnu::format(printf, 2, 3)]] static inline void cursor_format(struct cursor *c, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	int count = vsnprintf((char *)c->at, cursor_left(c), format, arguments);
+	va_end(arguments);
+	if (count < 0 || (size_t)count >= cursor_left(c))
+		c->full = true;
+	else
+		c->at += count;
+}
 
 /* Back to an earlier cursor_used(); clears full, so that something shorter can be tried. */
 static inline void cursor_rewind(struct cursor *c, size_t used)

@@ -1,0 +1,356 @@
+/*
+ * Design note. A context is a state machine driven by its one aio:
+ *
+ *   RECEIVING ──message──► WORKING ──done──► SENDING ──sent──► RECEIVING …
+ *
+ * The aio's callback runs on an nng thread and does the whole work of a query before
+ * it returns. For a change, `done` comes later from the writer's thread; the aio is
+ * idle meanwhile, so whoever calls done is alone with the context. nng frees a message
+ * that was sent; one whose sending failed is ours again.
+ */
+#include "engine/net/net.h"
+
+#include "engine/base/clock.h"
+#include "engine/base/cpu.h"
+#include "engine/base/log.h"
+#include "engine/base/metric.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/pipeline0/pull.h>
+#include <nng/protocol/pubsub0/pub.h>
+#include <nng/protocol/reqrep0/rep.h>
+
+#include <stdalign.h>
+#include <stdlib.h>
+
+const struct option net_option_rows[] = {NET_OPTIONS(OPTION_ROW)};
+const size_t net_option_count = COUNT_OF(net_option_rows);
+
+enum phase { PHASE_RECEIVING, PHASE_WORKING, PHASE_SENDING };
+
+struct context {
+	alignas(CACHE_LINE_BYTES) struct shard_job job;
+	struct net *net;
+	nng_aio *aio;
+	nng_msg *message;
+	nng_ctx ctx;      /* REP only */
+	bool has_ctx;
+	_Atomic(enum phase) phase;
+};
+
+enum { SOCKET_REPLY, SOCKET_COLLECT, SOCKET_PUBLISH, SOCKET_COUNT };
+
+struct net {
+	struct net_options options;
+	struct shard *shard;
+	nng_socket socket[SOCKET_COUNT];
+	bool is_open[SOCKET_COUNT];
+	nng_listener listener[SOCKET_COUNT * OPTION_LIST_MAX];
+	unsigned listener_count;
+	struct context *contexts; /* the last one is PULL's */
+	size_t context_count;
+	atomic_bool stopping;
+	alignas(CACHE_LINE_BYTES) _Atomic int64_t peers;
+	_Atomic uint64_t peers_total;
+	_Atomic uint64_t peers_refused;
+	_Atomic uint64_t send_failures;
+	_Atomic uint64_t publications;
+};
+
+enum { EXPIRE_THREADS = 1, POLLER_THREADS = 1, RESOLVER_THREADS = 1 };
+
+static unsigned task_threads(const struct net_options *options)
+{
+	unsigned count = options->threads != 0 ? (unsigned)options->threads : cpu_count();
+	return count < 2 ? 2 : count; /* nng needs two, or a callback could wait for itself */
+}
+
+unsigned net_threads(const struct net_options *options)
+{
+	return task_threads(options) + EXPIRE_THREADS + POLLER_THREADS + 1;
+}
+
+/* ---- one message ------------------------------------------------------------------- */
+
+static void receive(struct context *c)
+{
+	atomic_store_explicit(&c->phase, PHASE_RECEIVING, memory_order_release);
+	if (atomic_load_explicit(&c->net->stopping, memory_order_acquire))
+		return;
+	if (c->has_ctx)
+		nng_ctx_recv(c->ctx, c->aio);
+	else
+		nng_recv_aio(c->net->socket[SOCKET_COLLECT], c->aio);
+}
+
+static void on_reply(struct shard_job *job, const void *reply, size_t reply_bytes)
+{
+	struct context *c = (struct context *)job;
+	nng_msg *message = c->message;
+	c->message = NULL;
+	nng_msg_clear(message);
+	if (nng_msg_append(message, reply, reply_bytes) != 0) {
+		/* Out of memory: the peer's request is resent by its own timer. */
+		nng_msg_free(message);
+		receive(c);
+		return;
+	}
+	atomic_store_explicit(&c->phase, PHASE_SENDING, memory_order_release);
+	nng_aio_set_msg(c->aio, message);
+	nng_ctx_send(c->ctx, c->aio);
+}
+
+/* Events that were collected have no answer. */
+static void on_collected(struct shard_job *job, const void *reply, size_t reply_bytes)
+{
+	(void)reply;
+	(void)reply_bytes;
+	struct context *c = (struct context *)job;
+	nng_msg_free(c->message);
+	c->message = NULL;
+	receive(c);
+}
+
+static void handle(struct context *c)
+{
+	c->message = nng_aio_get_msg(c->aio);
+	nng_aio_set_msg(c->aio, NULL);
+	atomic_store_explicit(&c->phase, PHASE_WORKING, memory_order_release);
+	c->job.message = nng_msg_body(c->message);
+	c->job.message_bytes = nng_msg_len(c->message);
+	c->job.received_ns = clock_monotonic_ns();
+	c->job.received_ms = clock_unix_ms();
+	shard_handle(c->net->shard, &c->job);
+}
+
+static void on_aio(void *argument)
+{
+	struct context *c = argument;
+	int error = nng_aio_result(c->aio);
+	if (atomic_load_explicit(&c->phase, memory_order_acquire) == PHASE_RECEIVING) {
+		if (error == 0)
+			handle(c);
+		else if (error == NNG_ECLOSED || error == NNG_ECANCELED)
+			return;
+		else
+			receive(c);
+		return;
+	}
+	if (error != 0) {
+		/* The peer went away before its answer. */
+		nng_msg *message = nng_aio_get_msg(c->aio);
+		nng_aio_set_msg(c->aio, NULL);
+		nng_msg_free(message);
+		atomic_fetch_add_explicit(&c->net->send_failures, 1, memory_order_relaxed);
+	}
+	if (error != NNG_ECLOSED)
+		receive(c);
+	else
+		atomic_store_explicit(&c->phase, PHASE_RECEIVING, memory_order_release);
+}
+
+/* ---- connections ------------------------------------------------------------------- */
+
+static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
+{
+	struct net *net = argument;
+	if (event == NNG_PIPE_EV_ADD_PRE) {
+		if (atomic_load(&net->peers) >= net->options.peers_max) {
+			atomic_fetch_add(&net->peers_refused, 1);
+			nng_pipe_close(pipe);
+		}
+	} else if (event == NNG_PIPE_EV_ADD_POST) {
+		atomic_fetch_add(&net->peers, 1);
+		atomic_fetch_add(&net->peers_total, 1);
+	} else {
+		atomic_fetch_sub(&net->peers, 1);
+	}
+}
+
+/* ---- set-up ------------------------------------------------------------------------ */
+
+[[gnu::format(printf, 2, 3)]] static status fail(struct option_problem *problem, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(problem->text, sizeof problem->text, format, arguments);
+	va_end(arguments);
+	return STATUS_internal;
+}
+
+/* nng sizes its thread pools by the host's processors unless told before its first call. */
+static void limit_threads(const struct net_options *options)
+{
+	unsigned tasks = task_threads(options);
+	nng_init_set_parameter(NNG_INIT_NUM_TASK_THREADS, tasks);
+	nng_init_set_parameter(NNG_INIT_MAX_TASK_THREADS, tasks);
+	nng_init_set_parameter(NNG_INIT_NUM_EXPIRE_THREADS, EXPIRE_THREADS);
+	nng_init_set_parameter(NNG_INIT_MAX_EXPIRE_THREADS, EXPIRE_THREADS);
+	nng_init_set_parameter(NNG_INIT_NUM_POLLER_THREADS, POLLER_THREADS);
+	nng_init_set_parameter(NNG_INIT_MAX_POLLER_THREADS, POLLER_THREADS);
+	nng_init_set_parameter(NNG_INIT_NUM_RESOLVER_THREADS, RESOLVER_THREADS);
+}
+
+static status listen_all(struct net *net, int which, const char *key, const struct option_list *list,
+                         struct option_problem *problem)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		nng_listener *listener = &net->listener[net->listener_count];
+		int error = nng_listen(net->socket[which], list->item[i], listener, 0);
+		if (error != 0)
+			return fail(problem, "%s: cannot listen on %s: %s", key, list->item[i], nng_strerror(error));
+		net->listener_count++;
+		log_info("net", "%s listens on %s", key, list->item[i]);
+	}
+	return STATUS_ok;
+}
+
+/* Before listen: nng takes messages of any size unless told, and a stranger may connect
+ * the moment that a listener is there. A message of up to twice the limit is still
+ * received, so that its sender is told too_large; beyond that nng closes the connection. */
+static status open_socket(struct net *net, int which, int (*open)(nng_socket *), struct option_problem *problem)
+{
+	int error = open(&net->socket[which]);
+	if (error != 0)
+		return fail(problem, "cannot open an nng socket: %s", nng_strerror(error));
+	net->is_open[which] = true;
+	if (which != SOCKET_PUBLISH)
+		error = nng_socket_set_size(net->socket[which], NNG_OPT_RECVMAXSZ, 2 * net->options.message_bytes_max);
+	for (nng_pipe_ev event = NNG_PIPE_EV_ADD_PRE; error == 0 && event <= NNG_PIPE_EV_REM_POST; event++)
+		error = nng_pipe_notify(net->socket[which], event, on_pipe, net);
+	return error == 0 ? STATUS_ok : fail(problem, "cannot set up an nng socket: %s", nng_strerror(error));
+}
+
+static status setup_contexts(struct net *net, struct option_problem *problem)
+{
+	net->context_count = (size_t)net->options.contexts + 1;
+	net->contexts = aligned_alloc(alignof(struct context), net->context_count * sizeof *net->contexts);
+	if (net->contexts == NULL)
+		return fail(problem, "events.contexts: no memory for %zu contexts", net->context_count);
+	memset((void *)net->contexts, 0, net->context_count * sizeof *net->contexts);
+	for (size_t i = 0; i < net->context_count; i++) {
+		struct context *c = &net->contexts[i];
+		c->net = net;
+		bool collects = i == net->context_count - 1;
+		c->job.done = collects ? on_collected : on_reply;
+		int error = nng_aio_alloc(&c->aio, on_aio, c);
+		if (error == 0 && !collects) {
+			error = nng_ctx_open(&c->ctx, net->socket[SOCKET_REPLY]);
+			c->has_ctx = error == 0;
+		}
+		if (error != 0)
+			return fail(problem, "events.contexts: context %zu: %s", i, nng_strerror(error));
+	}
+	return STATUS_ok;
+}
+
+static status setup_sockets(struct net *net, struct option_problem *problem)
+{
+	status s = open_socket(net, SOCKET_REPLY, nng_rep0_open, problem);
+	if (s == STATUS_ok)
+		s = open_socket(net, SOCKET_COLLECT, nng_pull0_open, problem);
+	if (s == STATUS_ok)
+		s = open_socket(net, SOCKET_PUBLISH, nng_pub0_open, problem);
+	if (s == STATUS_ok)
+		s = setup_contexts(net, problem);
+	if (s == STATUS_ok)
+		s = listen_all(net, SOCKET_REPLY, "events.reply", &net->options.reply, problem);
+	if (s == STATUS_ok)
+		s = listen_all(net, SOCKET_COLLECT, "events.collect", &net->options.collect, problem);
+	if (s == STATUS_ok)
+		s = listen_all(net, SOCKET_PUBLISH, "events.publish", &net->options.publish, problem);
+	return s;
+}
+
+status net_setup(struct net **out, const struct net_options *options, struct shard *shard,
+                 struct option_problem *problem)
+{
+	*out = NULL;
+	struct net *net = aligned_alloc(alignof(struct net), sizeof *net);
+	if (net == NULL)
+		return STATUS_pool_exhausted;
+	memset((void *)net, 0, sizeof *net);
+	net->options = *options;
+	net->shard = shard;
+	limit_threads(options);
+	status s = setup_sockets(net, problem);
+	if (s != STATUS_ok) {
+		net_teardown(&net);
+		return s;
+	}
+	for (size_t i = 0; i < net->context_count; i++)
+		receive(&net->contexts[i]);
+	*out = net;
+	return STATUS_ok;
+}
+
+void net_stop(struct net *net)
+{
+	for (unsigned i = 0; i < net->listener_count; i++)
+		nng_listener_close(net->listener[i]);
+	net->listener_count = 0;
+	atomic_store_explicit(&net->stopping, true, memory_order_release);
+}
+
+uint64_t net_in_flight(const struct net *net)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < net->context_count; i++)
+		count += atomic_load_explicit(&net->contexts[i].phase, memory_order_acquire) != PHASE_RECEIVING;
+	return count;
+}
+
+void net_teardown(struct net **out)
+{
+	struct net *net = *out;
+	*out = NULL;
+	if (net == NULL)
+		return;
+	atomic_store_explicit(&net->stopping, true, memory_order_release);
+	for (int i = 0; i < SOCKET_COUNT; i++)
+		if (net->is_open[i])
+			nng_close(net->socket[i]);
+	if (net->contexts != NULL)
+		for (size_t i = 0; i < net->context_count; i++) {
+			struct context *c = &net->contexts[i];
+			if (c->aio != NULL) {
+				nng_aio_stop(c->aio);
+				nng_aio_free(c->aio);
+			}
+			if (c->message != NULL)
+				nng_msg_free(c->message);
+		}
+	free((void *)net->contexts);
+	free((void *)net);
+	nng_fini();
+}
+
+void net_publish(struct net *net, const char *topic, const char *json)
+{
+	nng_msg *message;
+	if (nng_msg_alloc(&message, 0) != 0)
+		return;
+	if (nng_msg_append(message, topic, strlen(topic)) != 0 || nng_msg_append(message, " ", 1) != 0 ||
+	    nng_msg_append(message, json, strlen(json)) != 0 ||
+	    nng_sendmsg(net->socket[SOCKET_PUBLISH], message, NNG_FLAG_NONBLOCK) != 0) {
+		nng_msg_free(message);
+		return;
+	}
+	atomic_fetch_add_explicit(&net->publications, 1, memory_order_relaxed);
+}
+
+void net_write_metrics(const struct net *net, struct cursor *out)
+{
+	metric_write_head(out, "trove_peers", "gauge", "Connections on the event sockets; beyond events.peers_max new ones are closed.");
+	metric_write_value(out, "trove_peers", (double)atomic_load(&net->peers));
+	metric_write_head(out, "trove_peers_total", "counter", "Connections accepted since the start.");
+	metric_write_value(out, "trove_peers_total", (double)atomic_load(&net->peers_total));
+	metric_write_head(out, "trove_peers_refused_total", "counter", "Connections closed because of events.peers_max.");
+	metric_write_value(out, "trove_peers_refused_total", (double)atomic_load(&net->peers_refused));
+	metric_write_head(out, "trove_replies_lost_total", "counter", "Replies whose peer was gone.");
+	metric_write_value(out, "trove_replies_lost_total", (double)atomic_load(&net->send_failures));
+	metric_write_head(out, "trove_publications_total", "counter", "Publications handed to the PUB socket.");
+	metric_write_value(out, "trove_publications_total", (double)atomic_load(&net->publications));
+	metric_write_head(out, "trove_requests_in_flight", "gauge", "Requests in work or on their way back; at events.contexts peers wait.");
+	metric_write_value(out, "trove_requests_in_flight", (double)net_in_flight(net));
+}

@@ -1,0 +1,60 @@
+#include "engine/shard/shard_private.h"
+
+void shard_count_problem(struct worker *worker, status s) { metric_add(&worker->counters.refused[s], 1); }
+
+/* Sum of one cell over all workers; the cell is given by its offset in the counters. */
+static uint64_t sum(const struct shard *shard, size_t offset)
+{
+	uint64_t total = 0;
+	for (unsigned i = 0; i <= shard->options.workers; i++)
+		total += metric_read((const metric_cell *)((const char *)&shard->workers[i].counters + offset));
+	return total;
+}
+
+#define SUM(member) sum(shard, offsetof(struct worker_counters, member))
+
+static void write_labelled(const struct shard *shard, struct cursor *out, const char *name, const char *label,
+                           const char *value, size_t offset)
+{
+	cursor_format(out, "%s{%s=\"%s\"} %llu\n", name, label, value, (unsigned long long)sum(shard, offset));
+}
+
+static void write_latency(const struct shard *shard, struct cursor *out)
+{
+	uint64_t buckets[METRIC_BUCKETS + 1];
+	for (size_t i = 0; i <= METRIC_BUCKETS; i++)
+		buckets[i] = SUM(latency.bucket[i]);
+	metric_write_head(out, "trove_message_duration_seconds", "histogram",
+	                  "From a message's receipt to its finished reply; when it grows, look at batch sizes and limits.");
+	metric_write_histogram(out, "trove_message_duration_seconds", buckets, (double)SUM(latency.sum_ns) * 1e-9);
+}
+
+void shard_write_metrics(const struct shard *shard, struct cursor *out)
+{
+	static const char *const encodings[] = {"json", "binary"};
+	metric_write_head(out, "trove_messages_total", "counter", "Messages answered, by encoding.");
+	for (size_t i = 0; i < COUNT_OF(encodings); i++)
+		write_labelled(shard, out, "trove_messages_total", "encoding", encodings[i],
+		               offsetof(struct worker_counters, messages) + i * sizeof(metric_cell));
+
+	metric_write_head(out, "trove_events_total", "counter", "Well-formed events, by type.");
+#define X(symbol, number, name, class, record, result) \
+	write_labelled(shard, out, "trove_events_total", "type", name, offsetof(struct worker_counters, events[number]));
+	EVENT_TABLE(X)
+#undef X
+
+	metric_write_head(out, "trove_events_refused_total", "counter",
+	                  "Events and messages answered with an error, by code; overloaded and pool_exhausted call for action.");
+	for (int code = STATUS_ok + 1; code < STATUS_COUNT; code++)
+		write_labelled(shard, out, "trove_events_refused_total", "code", status_code((status)code),
+		               offsetof(struct worker_counters, refused) + (size_t)code * sizeof(metric_cell));
+
+	metric_write_head(out, "trove_matches_total", "counter", "Rewards that matched a locate.");
+	metric_write_value(out, "trove_matches_total", (double)SUM(matches));
+	metric_write_head(out, "trove_reply_bytes_total", "counter", "Bytes of replies.");
+	metric_write_value(out, "trove_reply_bytes_total", (double)SUM(reply_bytes));
+	metric_write_head(out, "trove_writer_queue_messages", "gauge",
+	                  "Messages with changes that wait for the writer; at events.queue it answers overloaded.");
+	metric_write_value(out, "trove_writer_queue_messages", (double)atomic_load(&shard->queued));
+	write_latency(shard, out);
+}

@@ -1,0 +1,14 @@
+/*
+ * query: answers the events that change nothing, from a snapshot of the store.
+ * Private to the shard; any thread, with its worker.
+ */
+#ifndef ENGINE_SHARD_QUERY_H
+#define ENGINE_SHARD_QUERY_H
+
+#include "engine/shard/worker.h"
+#include "proto/reply.h"
+
+/* Writes the event's result. now_ms counts where the event has no `at`. */
+void query_answer(struct worker *worker, const struct event *event, int64_t now_ms, struct reply *reply);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * shard: the middle of the service. Takes messages, answers queries on the thread
+ * that brought them, hands changes to the one writer, and gives every message
+ * exactly one reply.
+ *
+ * Threads: shard_handle: any, many at once, never blocks and allocates nothing of
+ * ours. One writer thread of the shard's own does all changes. Set-up, drain and
+ * teardown: the main thread.
+ * Memory: the shard owns its workers (decode arena, reply buffer, counters), all
+ * reserved at start. A job belongs to whoever submitted it and must stay where it is
+ * until done was called.
+ */
+#ifndef ENGINE_SHARD_SHARD_H
+#define ENGINE_SHARD_SHARD_H
+
+#include "engine/base/cursor.h"
+#include "engine/base/option.h"
+#include "engine/store/store.h"
+
+#define SHARD_OPTIONS(O) \
+	O(integer, shard, message_bytes_max, "events.message_bytes_max", "1MiB", 1024, 1 << 30, "bytes", startup, \
+	  "Largest message that is taken; a larger one is answered too_large.") \
+	O(integer, shard, batch_max, "events.batch_max", "4096", 1, 65536, "", startup, \
+	  "Most events in one message; a larger batch is refused with too_large.") \
+	O(integer, shard, reply_bytes_max, "events.reply_bytes_max", "2MiB", 65536, 1 << 30, "bytes", startup, \
+	  "Largest reply; results that do not fit are answered too_large. At least 400 bytes for each event of a batch.") \
+	O(integer, shard, decode_bytes_max, "events.decode_bytes_max", "16MiB", 1 << 20, 1 << 30, "bytes", startup, \
+	  "Memory that decoding one JSON message may take; beyond it the message is too_large.") \
+	O(integer, shard, queue, "events.queue", "1024", 2, 1 << 20, "", startup, \
+	  "Messages with changes that may wait for the writer (a power of two); beyond it they are answered overloaded.")
+
+struct shard_options {
+	SHARD_OPTIONS(OPTION_MEMBER)
+	bool is_plane;       /* from the option `space` */
+	unsigned workers;    /* threads that may call shard_handle at once */
+};
+
+extern const struct option shard_option_rows[];
+extern const size_t shard_option_count;
+
+/* Readers that the store must have room for. */
+#define SHARD_READERS(workers) ((workers) + 1)
+
+struct shard;
+
+/* A message on its way. */
+struct shard_job {
+	const void *message;
+	size_t message_bytes;
+	int64_t received_ns; /* monotonic */
+	int64_t received_ms; /* Unix time: the events' `at` where they carry none */
+	/* Called exactly once, from shard_handle or from the writer's thread. The reply's
+	 * bytes hold during the call; the job may be reused from then on. */
+	void (*done)(struct shard_job *job, const void *reply, size_t reply_bytes);
+};
+
+/* The store stays the caller's. STATUS_pool_exhausted: no memory.
+ * STATUS_invalid_field: options that contradict each other (logged). */
+status shard_setup(struct shard **shard, const struct shard_options *options, struct store *store);
+/* After the last job is done. */
+void shard_teardown(struct shard **shard);
+
+void shard_handle(struct shard *shard, struct shard_job *job);
+
+/* From now on changes are answered `draining`. Queries go on. */
+void shard_drain(struct shard *shard);
+/* Messages that were taken and not yet answered. */
+uint64_t shard_in_flight(const struct shard *shard);
+
+/* Appends the shard's metrics as Prometheus text. */
+void shard_write_metrics(const struct shard *shard, struct cursor *out);
+
+#endif
