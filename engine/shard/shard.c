@@ -14,7 +14,6 @@
 #include "engine/shard/shard_private.h"
 
 #include "engine/base/clock.h"
-#include "engine/base/log.h"
 #include "engine/router/dispatch.h"
 #include "engine/shard/query.h"
 
@@ -143,15 +142,18 @@ static int start_writer(struct shard *shard)
 
 /* ---- set-up ---------------------------------------------------------------------- */
 
-static bool options_agree(const struct shard_options *o)
+bool shard_options_agree(const struct shard_options *o, struct option_problem *problem)
 {
+	size_t least = reply_bytes_least((uint32_t)o->batch_max);
 	if ((o->queue & (o->queue - 1)) != 0) {
-		log_error("shard", "events.queue is %lld; expected a power of two", (long long)o->queue);
+		snprintf(problem->text, sizeof problem->text, "events.queue: %lld is not allowed; expected a power of two",
+		         (long long)o->queue);
 		return false;
 	}
-	if ((size_t)o->reply_bytes_max < reply_bytes_least((uint32_t)o->batch_max)) {
-		log_error("shard", "events.reply_bytes_max is %lld; events.batch_max of %lld needs at least %zu",
-		          (long long)o->reply_bytes_max, (long long)o->batch_max, reply_bytes_least((uint32_t)o->batch_max));
+	if ((size_t)o->reply_bytes_max < least) {
+		snprintf(problem->text, sizeof problem->text,
+		         "events.reply_bytes_max: %lld is not allowed; with events.batch_max of %lld expected at least %zu",
+		         (long long)o->reply_bytes_max, (long long)o->batch_max, least);
 		return false;
 	}
 	return true;
@@ -175,8 +177,6 @@ static status setup_workers(struct shard *shard)
 status shard_setup(struct shard **out, const struct shard_options *options, struct store *store)
 {
 	*out = NULL;
-	if (!options_agree(options))
-		return STATUS_invalid_field;
 	struct shard *shard = aligned_alloc(CACHE_LINE_BYTES, sizeof *shard);
 	if (shard == NULL)
 		return STATUS_pool_exhausted;

@@ -38,6 +38,9 @@ struct shard_options {
 extern const struct option shard_option_rows[];
 extern const size_t shard_option_count;
 
+/* Whether options that depend on each other agree; else problem says which do not. */
+bool shard_options_agree(const struct shard_options *options, struct option_problem *problem);
+
 /* Readers that the store must have room for. */
 #define SHARD_READERS(workers) ((workers) + 1)
 
@@ -54,8 +57,7 @@ struct shard_job {
 	void (*done)(struct shard_job *job, const void *reply, size_t reply_bytes);
 };
 
-/* The store stays the caller's. STATUS_pool_exhausted: no memory.
- * STATUS_invalid_field: options that contradict each other (logged). */
+/* The store stays the caller's; the options agree. STATUS_pool_exhausted: no memory. */
 status shard_setup(struct shard **shard, const struct shard_options *options, struct store *store);
 /* After the last job is done. */
 void shard_teardown(struct shard **shard);

@@ -1,0 +1,373 @@
+/*
+ * troved: the service. main sets the modules up from the bottom to the top, runs the
+ * event loop of signals and HTTP, drains, and takes them down again.
+ */
+#include "cmd/troved/configuration.h"
+#include "cmd/troved/rewards_file.h"
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/metric.h"
+#include "engine/memory/heap.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char usage_text[] =
+	"usage: troved [--config FILE] [--set section.key=value]... [--check] [--print-config] [--version]\n"
+	"\n"
+	"Matches events to rewards and answers over nng sockets.\n"
+	"\n"
+	"  --config FILE     YAML; every option can also be set by TROVE_SECTION_KEY and by --set\n"
+	"  --set KEY=VALUE   one option, over file and environment; a list is [a,b]\n"
+	"  --check           validate the configuration and exit\n"
+	"  --print-config    print every option with value, range and help, and exit\n"
+	"  --version         print the version and exit\n"
+	"\n"
+	"example: troved --set rewards.file=config/demo_rewards.csv --set data.directory=/tmp/trove\n"
+	"signals: TERM, INT drain and stop (a second one at once); HUP reads live options again\n"
+	"exit codes: 0 ok, 64 usage, 65 bad data, 69 cannot bind, 70 internal, 78 configuration\n";
+
+enum { SETS_MAX = 256 };
+
+struct service {
+	struct configuration configuration;
+	struct arguments arguments;
+	const char *assignments[SETS_MAX];
+	struct event_base *loop;
+	struct event *signals[4];
+	struct event *timer;
+	struct store *store;
+	struct shard *shard;
+	struct net *net;
+	struct admin *admin;
+	const char *not_ready; /* a reason, or NULL */
+	int64_t drain_until_ns;
+	bool is_draining;
+	uint64_t bad_rows;
+};
+
+/* ---- what HTTP shows ------------------------------------------------------------- */
+
+static const char *service_not_ready(void *context)
+{
+	const struct service *service = context;
+	return service->not_ready;
+}
+
+static void write_store_metrics(const struct service *service, struct cursor *out)
+{
+	struct store_statistics s;
+	store_statistics(service->store, &s);
+	metric_write_head(out, "trove_rewards", "gauge", "Rewards held; at rewards.capacity further ones are refused.");
+	metric_write_value(out, "trove_rewards", (double)s.rewards);
+	metric_write_head(out, "trove_reward_runs", "gauge", "Parts that a query looks through; it falls back when updates pause.");
+	metric_write_value(out, "trove_reward_runs", (double)s.runs);
+	metric_write_head(out, "trove_reward_merges_total", "counter", "Background merges of the reward store.");
+	metric_write_value(out, "trove_reward_merges_total", (double)s.merges_total);
+	metric_write_head(out, "trove_reward_store_bytes", "gauge", "Memory reserved for rewards and their index.");
+	metric_write_value(out, "trove_reward_store_bytes", (double)s.resident_bytes);
+	metric_write_head(out, "trove_rewards_file_bad_rows", "gauge", "Rows of rewards.file that were left out at the start.");
+	metric_write_value(out, "trove_rewards_file_bad_rows", (double)service->bad_rows);
+	metric_write_head(out, "trove_build_info", "gauge", "Constant 1; the labels say what is running.");
+	cursor_format(out, "trove_build_info{version=\"%s\",kernel=\"%s\"} 1\n", TROVE_VERSION, s.kernel);
+}
+
+static void service_write_metrics(void *context, struct cursor *out)
+{
+	const struct service *service = context;
+	write_store_metrics(service, out);
+	shard_write_metrics(service->shard, out);
+	net_write_metrics(service->net, out);
+	metric_write_head(out, "trove_ready", "gauge", "1 when ready for traffic, 0 while starting or draining.");
+	metric_write_value(out, "trove_ready", service->not_ready == NULL);
+}
+
+/* ---- stopping -------------------------------------------------------------------- */
+
+enum { TICK_MS = 20, LINGER_MS = 100 };
+
+static void announce(struct service *service, const char *state)
+{
+	char json[128];
+	snprintf(json, sizeof json, "{\"type\":\"service.state\",\"state\":\"%s\",\"at\":%lld}", state, (long long)clock_unix_ms());
+	net_publish(service->net, "service.state", json);
+}
+
+static void set_timer(struct service *service, int64_t ms)
+{
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	evtimer_add(service->timer, &wait);
+}
+
+/* Steps of a drain: not ready but serving; then no new requests; then, when what was in
+ * flight is answered or the time is up, out of the loop. */
+static void on_timer(evutil_socket_t unused, short what, void *argument)
+{
+	(void)unused;
+	(void)what;
+	struct service *service = argument;
+	if (!service->is_draining) {
+		service->is_draining = true;
+		service->drain_until_ns = clock_monotonic_ns() + service->configuration.service.drain_timeout_ms * 1000000;
+		shard_drain(service->shard);
+		net_stop(service->net);
+	}
+	uint64_t in_flight = net_in_flight(service->net) + shard_in_flight(service->shard);
+	if (in_flight == 0 || clock_monotonic_ns() >= service->drain_until_ns) {
+		if (in_flight != 0)
+			log_warning("service", "service.drain_timeout_ms is over with %llu requests in flight",
+			            (unsigned long long)in_flight);
+		event_base_loopbreak(service->loop);
+		return;
+	}
+	set_timer(service, TICK_MS);
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *argument)
+{
+	(void)what;
+	struct service *service = argument;
+	if (service->not_ready != NULL) {
+		log_warning("service", "second signal %d: stopping at once", (int)number);
+		event_base_loopbreak(service->loop);
+		return;
+	}
+	log_info("service", "signal %d: draining", (int)number);
+	service->not_ready = "draining";
+	announce(service, "draining");
+	set_timer(service, service->configuration.service.drain_delay_ms);
+}
+
+static void on_reload_signal(evutil_socket_t number, short what, void *argument)
+{
+	(void)number;
+	(void)what;
+	struct service *service = argument;
+	struct configuration *newer = malloc(sizeof *newer);
+	struct option_problem problem;
+	if (newer == NULL)
+		return;
+	if (configuration_load(newer, &service->arguments, &problem)) {
+		configuration_take_live(&service->configuration, newer);
+		log_setup((enum log_level)service->configuration.service.log_level,
+		          (enum log_format)service->configuration.service.log_format);
+		log_info("config", "live options were read again");
+	} else {
+		log_error("config", "nothing was changed: %s", problem.text);
+	}
+	free(newer);
+}
+
+/* ---- starting -------------------------------------------------------------------- */
+
+static int fail(int code, const char *text)
+{
+	fprintf(stderr, "troved: %s\n", text);
+	return code;
+}
+
+static int setup_loop(struct service *service)
+{
+	service->loop = event_base_new();
+	if (service->loop == NULL)
+		return fail(EX_OSERR, "no event loop");
+	service->timer = evtimer_new(service->loop, on_timer, service);
+	service->signals[0] = evsignal_new(service->loop, SIGTERM, on_stop_signal, service);
+	service->signals[1] = evsignal_new(service->loop, SIGINT, on_stop_signal, service);
+	service->signals[2] = evsignal_new(service->loop, SIGHUP, on_reload_signal, service);
+	for (int i = 0; i < 3; i++)
+		if (service->signals[i] == NULL || evsignal_add(service->signals[i], NULL) != 0)
+			return fail(EX_OSERR, "cannot handle signals");
+	signal(SIGPIPE, SIG_IGN);
+	return EX_OK;
+}
+
+static int setup_store(struct service *service)
+{
+	const struct service_options *o = &service->configuration.service;
+	static const char *const kernels[] = {"auto", "scalar", "avx2", "avx512"};
+	struct store_options options = {
+		.is_plane = o->space == 1,
+		.capacity = (uint64_t)o->rewards_capacity,
+		.readers_max = SHARD_READERS(service->configuration.shard.workers),
+		.kernel = kernels[o->rewards_kernel],
+	};
+	status s = store_setup(&service->store, &options);
+	if (s == STATUS_invalid_field) {
+		char text[128];
+		snprintf(text, sizeof text, "rewards.kernel: this machine has no %s; expected auto, or one that it has",
+		         options.kernel);
+		return fail(EX_CONFIG, text);
+	}
+	if (s != STATUS_ok)
+		return fail(EX_OSERR, "no memory for the reward store");
+	if (o->rewards_file[0] == '\0')
+		return EX_OK;
+
+	struct rewards_loaded loaded;
+	struct option_problem problem;
+	int64_t start = clock_monotonic_ns();
+	s = rewards_file_load(o, service->store, &loaded, &problem);
+	if (s != STATUS_ok)
+		return fail(s == STATUS_pool_exhausted ? EX_CONFIG : EX_DATAERR, problem.text);
+	service->bad_rows = loaded.bad_rows;
+	log_info("rewards", "%llu rewards from %s in %lld ms, %llu bad rows", (unsigned long long)loaded.rewards,
+	         o->rewards_file, (long long)((clock_monotonic_ns() - start) / 1000000), (unsigned long long)loaded.bad_rows);
+	return EX_OK;
+}
+
+/* Only what has to live there is worth a directory. */
+static int setup_directory(const struct configuration *c)
+{
+	const char *path = c->service.data_directory;
+	char prefix[OPTION_TEXT_BYTES + 8];
+	char text[2 * OPTION_TEXT_BYTES + 128];
+	bool needed = false;
+	snprintf(prefix, sizeof prefix, "ipc://%s/", path);
+	const struct option_list *lists[] = {&c->net.reply, &c->net.collect, &c->net.publish};
+	for (size_t l = 0; l < COUNT_OF(lists); l++)
+		for (unsigned i = 0; i < lists[l]->count; i++)
+			needed |= strncmp(lists[l]->item[i], prefix, strlen(prefix)) == 0;
+	if (!needed || mkdir(path, 0750) == 0 || errno == EEXIST)
+		return EX_OK;
+	snprintf(text, sizeof text, "data.directory: cannot make %s: %s; choose another, e.g. --set data.directory=/tmp/trove",
+	         path, strerror(errno));
+	return fail(EX_CONFIG, text);
+}
+
+static int setup_modules(struct service *service)
+{
+	struct configuration *c = &service->configuration;
+	struct option_problem problem = {"out of memory"};
+	int code = setup_loop(service);
+	if (code == EX_OK)
+		code = setup_directory(c);
+	if (code == EX_OK)
+		code = setup_store(service);
+	if (code != EX_OK)
+		return code;
+	if (shard_setup(&service->shard, &c->shard, service->store) != STATUS_ok)
+		return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
+	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
+		return fail(EX_UNAVAILABLE, problem.text);
+	struct admin_sources sources = {service, service_not_ready, service_write_metrics};
+	status s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
+	if (s != STATUS_ok)
+		return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
+	return EX_OK;
+}
+
+static void teardown_modules(struct service *service)
+{
+	admin_teardown(&service->admin);
+	net_teardown(&service->net);
+	shard_teardown(&service->shard);
+	store_teardown(&service->store);
+	for (int i = 0; i < 3; i++)
+		if (service->signals[i] != NULL)
+			event_free(service->signals[i]);
+	if (service->timer != NULL)
+		event_free(service->timer);
+	if (service->loop != NULL)
+		event_base_free(service->loop);
+	libevent_global_shutdown();
+}
+
+static void log_start(const struct service *service)
+{
+	struct store_statistics s;
+	store_statistics(service->store, &s);
+	char heap[64];
+	heap_describe(heap, sizeof heap);
+	log_info("service", "troved %s is ready: %llu rewards, kernel %s, %u workers, heap is %s", TROVE_VERSION,
+	         (unsigned long long)s.rewards, s.kernel, service->configuration.shard.workers, heap);
+}
+
+static int run(struct service *service)
+{
+	int code = setup_modules(service);
+	if (code == EX_OK) {
+		log_start(service);
+		announce(service, "ready");
+		event_base_dispatch(service->loop);
+		/* A reply that was handed over just now is still on its way through nng. */
+		clock_sleep_ms(LINGER_MS);
+		log_info("service", "stopped");
+	}
+	teardown_modules(service);
+	return code;
+}
+
+/* ---- the command line -------------------------------------------------------------- */
+
+struct command {
+	bool check, print, version, help;
+};
+
+static bool parse_arguments(int count, char **values, struct service *service, struct command *command)
+{
+	struct arguments *a = &service->arguments;
+	a->assignments = service->assignments;
+	for (int i = 1; i < count; i++) {
+		bool has_next = i + 1 < count;
+		if (strcmp(values[i], "--config") == 0 && has_next) {
+			a->file = values[++i];
+		} else if (strcmp(values[i], "--set") == 0 && has_next && a->assignment_count < SETS_MAX) {
+			service->assignments[a->assignment_count++] = values[++i];
+		} else if (strcmp(values[i], "--check") == 0) {
+			command->check = true;
+		} else if (strcmp(values[i], "--print-config") == 0) {
+			command->print = true;
+		} else if (strcmp(values[i], "--version") == 0) {
+			command->version = true;
+		} else if (strcmp(values[i], "--help") == 0 || strcmp(values[i], "-h") == 0) {
+			command->help = true;
+		} else {
+			bool lacks = strcmp(values[i], "--config") == 0 || strcmp(values[i], "--set") == 0;
+			fprintf(stderr, "troved: %s %s; see troved --help\n", values[i],
+			        lacks ? (has_next ? "is given too often" : "needs a value") : "is no argument");
+			return false;
+		}
+	}
+	return true;
+}
+
+int main(int count, char **values)
+{
+	static struct service service; /* too large for the stack; used through pointers only */
+	struct command command = {};
+	struct option_problem problem;
+	service.arguments.environment = environ;
+	if (!parse_arguments(count, values, &service, &command))
+		return EX_USAGE;
+	if (command.help) {
+		fputs(usage_text, stdout);
+		return EX_OK;
+	}
+	if (command.version) {
+		printf("troved %s\n", TROVE_VERSION);
+		return EX_OK;
+	}
+	if (!configuration_load(&service.configuration, &service.arguments, &problem))
+		return fail(EX_CONFIG, problem.text);
+	if (command.print) {
+		configuration_print(&service.configuration, stdout);
+		return EX_OK;
+	}
+	if (command.check) {
+		fputs("troved: the configuration is good\n", stderr);
+		return EX_OK;
+	}
+	log_setup((enum log_level)service.configuration.service.log_level,
+	          (enum log_format)service.configuration.service.log_format);
+	return run(&service);
+}

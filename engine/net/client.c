@@ -1,0 +1,154 @@
+/*
+ * Design note. A slot is a context and an aio that goes SENDING → RECEIVING → done and
+ * then posts its semaphore. The caller goes round the slots in order, so replies come
+ * back in order though they arrive in any.
+ */
+#include "engine/net/client.h"
+
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct slot {
+	nng_ctx ctx;
+	nng_aio *aio;
+	sem_t done;
+	nng_msg *reply;
+	uint64_t tag;
+	int64_t sent_ns, received_ns;
+	int error;
+	bool is_open, is_busy, is_receiving;
+};
+
+struct client {
+	struct client_options options;
+	nng_socket socket;
+	bool has_socket;
+	unsigned next;
+	struct slot slot[];
+};
+
+static void on_aio(void *argument)
+{
+	struct slot *s = argument;
+	s->error = nng_aio_result(s->aio);
+	if (!s->is_receiving) {
+		if (s->error == 0) {
+			s->is_receiving = true;
+			nng_ctx_recv(s->ctx, s->aio);
+			return;
+		}
+		nng_msg_free(nng_aio_get_msg(s->aio));
+	} else if (s->error == 0) {
+		s->reply = nng_aio_get_msg(s->aio);
+	}
+	s->received_ns = clock_monotonic_ns();
+	sem_post(&s->done);
+}
+
+static void wait_for(struct client *client, struct slot *s)
+{
+	if (!s->is_busy)
+		return;
+	while (sem_wait(&s->done) != 0)
+		continue;
+	s->is_busy = false;
+	struct client_reply reply = {
+		.bytes = s->reply != NULL ? nng_msg_body(s->reply) : NULL,
+		.count = s->reply != NULL ? nng_msg_len(s->reply) : 0,
+		.error = s->error != 0 ? nng_strerror(s->error) : NULL,
+		.tag = s->tag,
+		.latency_ns = s->received_ns - s->sent_ns,
+	};
+	client->options.on_reply(client->options.context, &reply);
+	if (s->reply != NULL)
+		nng_msg_free(s->reply);
+	s->reply = NULL;
+}
+
+void client_send(struct client *client, const void *bytes, size_t count, uint64_t tag)
+{
+	struct slot *s = &client->slot[client->next];
+	nng_msg *message;
+	client->next = (client->next + 1) % client->options.in_flight;
+	wait_for(client, s);
+	s->tag = tag;
+	s->is_receiving = false;
+	CHECK(nng_msg_alloc(&message, 0) == 0 && nng_msg_append(message, bytes, count) == 0, "a message of %zu bytes", count);
+	nng_aio_set_msg(s->aio, message);
+	s->is_busy = true;
+	s->sent_ns = clock_monotonic_ns();
+	nng_ctx_send(s->ctx, s->aio);
+}
+
+void client_drain(struct client *client)
+{
+	for (unsigned i = 0; i < client->options.in_flight; i++)
+		wait_for(client, &client->slot[(client->next + i) % client->options.in_flight]);
+}
+
+static int open_slots(struct client *client)
+{
+	int error = 0;
+	for (unsigned i = 0; i < client->options.in_flight && error == 0; i++) {
+		struct slot *s = &client->slot[i];
+		error = nng_aio_alloc(&s->aio, on_aio, s);
+		if (error != 0)
+			return error;
+		sem_init(&s->done, 0, 0);
+		s->is_open = true;
+		error = nng_ctx_open(&s->ctx, client->socket);
+		nng_aio_set_timeout(s->aio, (nng_duration)client->options.timeout_ms);
+	}
+	return error;
+}
+
+status client_open(struct client **out, const struct client_options *options, struct option_problem *problem)
+{
+	*out = NULL;
+	struct client *client = calloc(1, sizeof *client + options->in_flight * sizeof client->slot[0]);
+	if (client == NULL)
+		return STATUS_pool_exhausted;
+	client->options = *options;
+	int error = nng_req0_open(&client->socket);
+	client->has_socket = error == 0;
+	/* A message that was taken once is not sent again behind our back: some are changes. */
+	if (error == 0)
+		error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+	if (error == 0)
+		error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, 0);
+	if (error == 0)
+		error = open_slots(client);
+	if (error == 0)
+		error = nng_dial(client->socket, options->url, NULL, 0);
+	if (error != 0) {
+		snprintf(problem->text, sizeof problem->text, "cannot reach %.300s: %s", options->url, nng_strerror(error));
+		client_close(&client);
+		return STATUS_not_found;
+	}
+	*out = client;
+	return STATUS_ok;
+}
+
+void client_close(struct client **out)
+{
+	struct client *client = *out;
+	*out = NULL;
+	if (client == NULL)
+		return;
+	client_drain(client);
+	if (client->has_socket)
+		nng_close(client->socket);
+	for (unsigned i = 0; i < client->options.in_flight; i++)
+		if (client->slot[i].is_open) {
+			nng_aio_free(client->slot[i].aio);
+			sem_destroy(&client->slot[i].done);
+		}
+	free(client);
+}

@@ -1,0 +1,45 @@
+/*
+ * client: sends requests to a troved over nng REQ with a fixed number in flight, and
+ * hands the replies back in the order of the requests. For trovectl and tests; not
+ * part of the service.
+ *
+ * Thread: one thread calls; nng's own threads move the messages. Memory: slots are
+ * made by client_open; a reply's bytes hold during the callback.
+ */
+#ifndef ENGINE_NET_CLIENT_H
+#define ENGINE_NET_CLIENT_H
+
+#include "engine/base/option.h"
+#include "engine/base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct client;
+
+struct client_reply {
+	const void *bytes;   /* NULL: there was none, `error` says why */
+	size_t count;
+	const char *error;
+	uint64_t tag;        /* as given to client_send */
+	int64_t latency_ns;
+};
+
+struct client_options {
+	const char *url;
+	unsigned in_flight;
+	int64_t timeout_ms; /* of one request, from sending to reply */
+	void (*on_reply)(void *context, const struct client_reply *reply);
+	void *context;
+};
+
+/* Connects. STATUS_not_found: nobody answers at the url (problem says so). */
+status client_open(struct client **client, const struct client_options *options, struct option_problem *problem);
+/* Waits for a free slot, which may call on_reply for earlier requests. The bytes are copied. */
+void client_send(struct client *client, const void *bytes, size_t count, uint64_t tag);
+/* Waits for all replies. */
+void client_drain(struct client *client);
+/* Drains first. */
+void client_close(struct client **client);
+
+#endif
