@@ -113,7 +113,7 @@ struct [[gnu::packed]] locate_record {
 		double box[4]; /* min_x, min_y, max_x, max_y */
 	};
 	uint32_t limit; /* 1 to LOCATE_LIMIT_MAX; 0: the default */
-	uint32_t area;  /* enum locate_area */
+	uint32_t area;  /* enum locate_area; what it does not use of radius and box is zero */
 	struct wire_text kinds; /* names separated by commas; absent: all kinds */
 };
 static_assert(sizeof(struct locate_record) == 112);
@@ -138,7 +138,7 @@ struct [[gnu::packed]] reward_put_record {
 	double radius;
 	int64_t value;          /* what it is worth to the caller; trove only carries it */
 	int64_t stock;          /* STOCK_UNLIMITED, or 0 to INTEGER_MAX */
-	int64_t from_ms;        /* active when from <= at < until */
+	int64_t from_ms;        /* active when from <= at < until; 0: always was */
 	int64_t until_ms;       /* INT64_MAX: for ever */
 	int64_t benefit_value;
 	uint32_t per_actor;     /* claims a person may make; at least 1 */
@@ -165,6 +165,70 @@ struct [[gnu::packed]] reward_key_record {
 };
 static_assert(sizeof(struct reward_key_record) == 48);
 static_assert(offsetof(struct reward_key_record, reward) == 32);
+
+/*
+ * The fields of each event: what JSON may give, where it goes in the record and
+ * what it may be. The decoders' checks, the tables in README.md and the TypeScript
+ * types come from here.
+ * X(record, name, form, need, member, has, uuid, low, high, absent, note)
+ *   form      enum field_form in field.h
+ *   has       the flag that says the field was given; 0: told by `absent` alone
+ *   uuid      the flag that remembers the form of an id
+ *   low, high range of an integer
+ *   absent    what an integer member holds when the field was not given
+ */
+#define EVENT_FIELDS_HEAD(X, record, need) \
+	X(record, "id", identifier, need, head.id, EVENT_HAS_ID, EVENT_ID_IS_UUID, 0, 0, 0, \
+	  "the event's own id; echoed in the result") \
+	X(record, "at", integer, optional, head.at_ms, EVENT_HAS_AT, 0, 0, INTEGER_MAX, 0, \
+	  "Unix milliseconds at which it happened; without it the time of receipt counts") \
+	X(record, "deadline_ms", integer, optional, head.deadline_ms, EVENT_HAS_DEADLINE, 0, 1, 2147483648, 0, \
+	  "after so many milliseconds in the queue it is refused and not done")
+
+#define EVENT_FIELDS_ping(X) EVENT_FIELDS_HEAD(X, ping_record, optional)
+
+#define EVENT_FIELDS_locate(X) \
+	EVENT_FIELDS_HEAD(X, locate_record, optional) \
+	X(locate_record, "actor", identifier, optional, actor, EVENT_HAS_ACTOR, EVENT_ACTOR_IS_UUID, 0, 0, 0, \
+	  "who is there") \
+	X(locate_record, "x", x, required, x, 0, 0, 0, 0, 0, "geo: degrees of longitude, -180 to 180") \
+	X(locate_record, "y", y, required, y, 0, 0, 0, 0, 0, "geo: degrees of latitude, -90 to 90") \
+	X(locate_record, "radius", area_radius, optional, radius, 0, 0, 0, 0, 0, \
+	  "geo: metres; without radius and box each reward's own radius decides") \
+	X(locate_record, "box", area_box, optional, box, 0, 0, 0, 0, 0, \
+	  "[min_x,min_y,max_x,max_y], not together with radius; geo: min_x > max_x crosses the antimeridian") \
+	X(locate_record, "limit", integer, optional, limit, 0, 0, 1, LOCATE_LIMIT_MAX, 0, \
+	  "the most rewards in the answer; without it 16") \
+	X(locate_record, "kinds", kinds, optional, kinds, 0, 0, 0, 0, 0, "1 to 32 names; without it all kinds")
+
+#define EVENT_FIELDS_reward_put(X) \
+	EVENT_FIELDS_HEAD(X, reward_put_record, required) \
+	X(reward_put_record, "reward", identifier, required, reward, 0, EVENT_REWARD_IS_UUID, 0, 0, 0, "the reward's id") \
+	X(reward_put_record, "x", x, required, x, 0, 0, 0, 0, 0, "geo: degrees of longitude, -180 to 180") \
+	X(reward_put_record, "y", y, required, y, 0, 0, 0, 0, 0, "geo: degrees of latitude, -90 to 90") \
+	X(reward_put_record, "radius", radius, required, radius, 0, 0, 0, 0, 0, "how near one must come; geo: metres") \
+	X(reward_put_record, "kind", kind, optional, kind, 0, 0, 0, 0, 0, \
+	  "1 to 31 of a-z 0-9 _ . -; without it \"default\"") \
+	X(reward_put_record, "value", integer, optional, value, 0, 0, -INTEGER_MAX, INTEGER_MAX, 0, \
+	  "what it is worth to the caller; trove only carries it") \
+	X(reward_put_record, "stock", integer, optional, stock, 0, 0, 0, INTEGER_MAX, STOCK_UNLIMITED, \
+	  "how often it can be claimed; without it unlimited") \
+	X(reward_put_record, "per_actor", integer, optional, per_actor, 0, 0, 1, UINT32_MAX, 1, \
+	  "how often one person can claim it; without it 1") \
+	X(reward_put_record, "from", integer, optional, from_ms, 0, 0, 0, INTEGER_MAX, 0, \
+	  "active from this Unix millisecond on") \
+	X(reward_put_record, "until", integer, optional, until_ms, 0, 0, 1, INTEGER_MAX, INT64_MAX, \
+	  "active before this Unix millisecond, later than from; without it for ever") \
+	X(reward_put_record, "benefit", benefit, optional, benefit_value, 0, 0, 0, 0, 0, \
+	  "{percent_bp} of 1 to 10000, or {amount,currency} of minor units and an ISO 4217 code") \
+	X(reward_put_record, "name", name, optional, name, 0, 0, 0, 0, 0, \
+	  "1 to 127 bytes of UTF-8 without control characters")
+
+#define EVENT_FIELDS_REWARD_KEY(X, need) \
+	EVENT_FIELDS_HEAD(X, reward_key_record, need) \
+	X(reward_key_record, "reward", identifier, required, reward, 0, EVENT_REWARD_IS_UUID, 0, 0, 0, "the reward's id")
+#define EVENT_FIELDS_reward_remove(X) EVENT_FIELDS_REWARD_KEY(X, required)
+#define EVENT_FIELDS_reward_get(X) EVENT_FIELDS_REWARD_KEY(X, optional)
 
 /* One decoded, validated event. The pointers hold as long as the message (binary)
  * or until the next event is decoded (JSON). */

@@ -43,14 +43,15 @@ struct reply {
 	size_t frame_start;
 	uint32_t frame_count;
 	enum event_type frame_type;
-	const struct request *request;
+	const uint8_t *message; /* binary: the request, whose frame headers are answered */
+	size_t message_at;
 };
 
 /* Room that a reply needs for the worst case of every event refused; a buffer of at
  * least this is required by reply_open. */
 size_t reply_bytes_least(uint32_t batch_max);
 
-/* After request_open succeeded. */
+/* After request_open succeeded. The message must hold until reply_close. */
 void reply_open(struct reply *p, const struct request *r, void *bytes, size_t capacity);
 
 /* Exactly one of these for each event, in order. `event` is the event answered. */

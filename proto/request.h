@@ -35,6 +35,8 @@ struct problem {
 	/* The event's id, as far as it could be read, for the reply. */
 	bool has_id;
 	struct identifier id;
+	/* Binary: the request id of the frame to blame, 0 when unknown. */
+	uint64_t frame_request;
 };
 
 struct request {
@@ -49,9 +51,13 @@ struct request {
 	size_t bytes_count;
 	size_t at;
 	uint32_t index;
+	bool has_change;
 	uint32_t frame_left;
+	uint32_t frame_record_bytes;
+	uint32_t frame_text_bytes;
 	uint64_t frame_request;
-	const uint8_t *frame_text;
+	const char *frame_text;
+	enum event_type frame_type;
 	void *json;
 	/* The record and text of the JSON event that was decoded last. */
 	alignas(8) uint8_t record[sizeof(struct reward_put_record)];
@@ -72,7 +78,6 @@ bool request_has_change(const struct request *r);
 /*
  * The next event. Call exactly count times. STATUS_ok: *event is valid until the
  * next call. Otherwise *problem says why this event is refused; go on with the next.
- * For binary messages of several frames, request_frame below names the current one.
  */
 status request_next(struct request *r, struct event *event, struct problem *problem);
 
