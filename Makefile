@@ -50,8 +50,8 @@ SAN_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 ifneq ($(SAN),)
 CFLAGS_release := -O1
 endif
-all_cflags := $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_flags) $(CFLAGS)
-all_cxxflags := -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_flags)
+all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_flags) $(CFLAGS)
+all_cxxflags = -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_flags)
 
 libraries := -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -lm -lpthread
 # mimalloc overrides malloc for the process, so it stands before libc; the sanitizers
@@ -68,6 +68,9 @@ test_programs := $(test_sources:%.c=$(out)/%)
 
 .PHONY: all programs tests clean help
 all: programs
+
+# The one file of each program that says its version.
+$(out)/cmd/%/main.o: CFLAGS += -DTROVE_VERSION='"$(version)"'
 
 # Programs of the release build are linked from build/ itself.
 programs: $(programs:%=$(out)/bin/%)

@@ -51,13 +51,14 @@ struct cpu_features cpu_features(void)
 	return cpu_features_from(&r);
 }
 
-static bool read_numbers(const char *path, const char *format, long long *first, long long *second)
+/* One or two numbers from the start of a file. */
+static bool read_numbers(const char *path, long long *first, long long *second)
 {
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
 		return false;
 	*second = 0;
-	int n = fscanf(f, format, first, second);
+	int n = fscanf(f, "%lld %lld", first, second);
 	fclose(f);
 	return n >= 1;
 }
@@ -98,7 +99,7 @@ static unsigned cgroup_quota(void)
 	const char *groups[] = {group, ""};
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", groups[i]);
-		if (read_numbers(path, "%lld %lld", &quota, &period) && quota > 0 && period > 0)
+		if (read_numbers(path, &quota, &period) && quota > 0 && period > 0)
 			return (unsigned)((quota + period - 1) / period);
 	}
 	cgroup_path("cpu", group, sizeof group);
@@ -106,9 +107,9 @@ static unsigned cgroup_quota(void)
 	for (int i = 0; i < 2; i++) {
 		long long unused;
 		snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", groups[i]);
-		bool limited = read_numbers(path, "%lld", &quota, &unused) && quota > 0;
+		bool limited = read_numbers(path, &quota, &unused) && quota > 0;
 		snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", groups[i]);
-		if (limited && read_numbers(path, "%lld", &period, &unused) && period > 0)
+		if (limited && read_numbers(path, &period, &unused) && period > 0)
 			return (unsigned)((quota + period - 1) / period);
 	}
 	return 0;
