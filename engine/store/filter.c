@@ -33,8 +33,8 @@ static int32_t clamp_seconds(int64_t seconds, int64_t low, int64_t high)
 	return (int32_t)(offset < low ? low : offset > high ? high : offset);
 }
 
-int32_t filter_from(int64_t from_ms) { return clamp_seconds(floor_seconds(from_ms), INT32_MIN, INT32_MAX); }
-/* at never reaches the top and until never the bottom: two saturated ends stay apart. */
+/* from and at never reach the top and until never the bottom: saturated ends keep their order. */
+int32_t filter_from(int64_t from_ms) { return clamp_seconds(floor_seconds(from_ms), INT32_MIN, INT32_MAX - 1); }
 int32_t filter_until(int64_t until_ms) { return clamp_seconds(ceil_seconds(until_ms), (int64_t)INT32_MIN + 1, INT32_MAX); }
 int32_t filter_at(int64_t at_ms) { return clamp_seconds(floor_seconds(at_ms), INT32_MIN, INT32_MAX - 1); }
 
