@@ -105,11 +105,12 @@ status store_remove(struct store *store, struct identifier id);
 /* Makes what was done since the last call visible to readers; returns the version. */
 uint64_t store_publish(struct store *store);
 
-/* Writer, before traffic: adds many rewards as one packed run. Later rows win over
- * earlier ones of the same id. The rows stay the caller's. */
+/* Writer, before traffic: adds many rewards as one packed run and publishes. Later rows
+ * win over earlier ones of the same id. The rows stay the caller's. STATUS_pool_exhausted:
+ * capacity, KINDS_MAX or memory; nothing is added then. */
 status store_load(struct store *store, const struct reward *rewards, uint64_t count);
 
-/* Waits until merging is idle and everything is in one packed run (tests, benchmarks). */
+/* Writer. Waits until everything is in one packed run (tests, benchmarks). */
 void store_settle(struct store *store);
 
 void store_statistics(const struct store *store, struct store_statistics *out);

@@ -1,0 +1,179 @@
+/*
+ * AVX-512 (F, BW, DQ, VL). 64 slots at a time, masks in mask registers, indices by
+ * compression in a register and a whole store (compressing straight to memory is slow
+ * on some processors). Otherwise as filter_avx2.c.
+ */
+#include "engine/store/filter.h"
+
+#include <stddef.h>
+
+#ifdef __x86_64__
+
+#ifdef __clang__
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,popcnt"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,popcnt")
+#include <immintrin.h>
+#endif
+
+enum { AHEAD = 512 }; /* slots; 2 KiB of a column */
+
+struct quad {
+	__mmask16 m[4];
+};
+
+static inline uint32_t emit(__mmask16 mask, uint32_t base, uint32_t *found)
+{
+	__m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+	__m512i indices = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)base));
+	_mm512_storeu_si512(found, _mm512_maskz_compress_epi32(mask, indices));
+	return (uint32_t)__builtin_popcount(mask);
+}
+
+static inline __mmask16 is_open(const struct filter_columns *c, const struct filter_query *q, uint32_t i, __mmask16 m)
+{
+	__m512i at = _mm512_set1_epi32(q->at);
+	m = _mm512_mask_cmple_epi32_mask(m, _mm512_loadu_si512(c->from + i), at);
+	m = _mm512_mask_cmpgt_epi32_mask(m, _mm512_loadu_si512(c->until + i), at);
+	return _mm512_mask_test_epi32_mask(m, _mm512_loadu_si512(c->kinds + i), _mm512_set1_epi32((int)q->kinds));
+}
+
+static inline bool is_any(const struct quad *v) { return (v->m[0] | v->m[1] | v->m[2] | v->m[3]) != 0; }
+
+[[gnu::noinline]] static uint32_t finish(const struct filter_columns *c, const struct filter_query *q, struct quad v,
+                                          uint32_t i, uint32_t *found)
+{
+	uint32_t n = 0;
+	for (uint32_t k = 0; k < 4; k++)
+		n += emit(is_open(c, q, i + 16 * k, v.m[k]), i + 16 * k, found + n);
+	return n;
+}
+
+static inline void fetch_ahead(const struct filter_columns *c, uint32_t i)
+{
+	for (uint32_t k = 0; k < 4; k++) {
+		__builtin_prefetch(c->x + i + AHEAD + 16 * k);
+		__builtin_prefetch(c->y + i + AHEAD + 16 * k);
+	}
+}
+
+static uint32_t avx512_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                           uint32_t count, uint32_t *found)
+{
+	__m512 min_x = _mm512_set1_ps(q->min_x), max_x = _mm512_set1_ps(q->max_x);
+	__m512 min_y = _mm512_set1_ps(q->min_y), max_y = _mm512_set1_ps(q->max_y);
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 64) {
+		struct quad v;
+		fetch_ahead(c, i);
+		for (uint32_t k = 0; k < 4; k++) {
+			__m512 x = _mm512_loadu_ps(c->x + i + 16 * k);
+			__m512 y = _mm512_loadu_ps(c->y + i + 16 * k);
+			__mmask16 m = _mm512_cmp_ps_mask(x, min_x, _CMP_GE_OQ);
+			m = _mm512_mask_cmp_ps_mask(m, x, max_x, _CMP_LE_OQ);
+			m = _mm512_mask_cmp_ps_mask(m, y, min_y, _CMP_GE_OQ);
+			v.m[k] = _mm512_mask_cmp_ps_mask(m, y, max_y, _CMP_LE_OQ);
+		}
+		if (is_any(&v))
+			n += finish(c, q, v, i, found + n);
+	}
+	return n;
+}
+
+static uint32_t avx512_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                              uint32_t count, uint32_t *found)
+{
+	__m512 qx = _mm512_set1_ps(q->x), qy = _mm512_set1_ps(q->y);
+	__m512 bound = _mm512_set1_ps(q->radius_squared);
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 64) {
+		struct quad v;
+		fetch_ahead(c, i);
+		for (uint32_t k = 0; k < 4; k++) {
+			__m512 dx = _mm512_sub_ps(_mm512_loadu_ps(c->x + i + 16 * k), qx);
+			__m512 dy = _mm512_sub_ps(_mm512_loadu_ps(c->y + i + 16 * k), qy);
+			__m512 square = _mm512_add_ps(_mm512_mul_ps(dx, dx), _mm512_mul_ps(dy, dy));
+			v.m[k] = _mm512_cmp_ps_mask(square, bound, _CMP_LE_OQ);
+		}
+		if (is_any(&v))
+			n += finish(c, q, v, i, found + n);
+	}
+	return n;
+}
+
+static uint32_t avx512_reach(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                             uint32_t count, uint32_t *found)
+{
+	__m512 qx = _mm512_set1_ps(q->x), qy = _mm512_set1_ps(q->y), period = _mm512_set1_ps(q->period);
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 64) {
+		struct quad v;
+		for (uint32_t k = 0; k < 4; k++) {
+			__m512 dx = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->x + i + 16 * k), qx));
+			__m512 dy = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->y + i + 16 * k), qy));
+			__m512 reach_x = _mm512_loadu_ps(c->reach_x + i + 16 * k);
+			__mmask16 near_x = _mm512_cmp_ps_mask(dx, reach_x, _CMP_LE_OQ) |
+			                   _mm512_cmp_ps_mask(_mm512_sub_ps(period, dx), reach_x, _CMP_LE_OQ);
+			v.m[k] = _mm512_mask_cmp_ps_mask(near_x, dy, _mm512_loadu_ps(c->reach_y + i + 16 * k), _CMP_LE_OQ);
+		}
+		if (is_any(&v))
+			n += finish(c, q, v, i, found + n);
+	}
+	return n;
+}
+
+static uint32_t avx512_nodes_box(const struct filter_boxes *b, const struct filter_query *q, uint32_t first,
+                                 uint32_t count, uint32_t *found)
+{
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 16) {
+		__mmask16 m = _mm512_cmp_ps_mask(_mm512_loadu_ps(b->min_x + i), _mm512_set1_ps(q->max_x), _CMP_LE_OQ);
+		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(b->max_x + i), _mm512_set1_ps(q->min_x), _CMP_GE_OQ);
+		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(b->min_y + i), _mm512_set1_ps(q->max_y), _CMP_LE_OQ);
+		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(b->max_y + i), _mm512_set1_ps(q->min_y), _CMP_GE_OQ);
+		n += emit(m, i, found + n);
+	}
+	return n;
+}
+
+static inline __mmask16 is_between(__mmask16 m, __m512 low, __m512 value, __m512 high)
+{
+	return _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(m, low, value, _CMP_LE_OQ), high, value, _CMP_GE_OQ);
+}
+
+static uint32_t avx512_nodes_reach(const struct filter_boxes *b, const struct filter_query *q, uint32_t first,
+                                   uint32_t count, uint32_t *found)
+{
+	__m512 x = _mm512_set1_ps(q->x), y = _mm512_set1_ps(q->y);
+	__m512 east = _mm512_set1_ps(q->x + q->period), west = _mm512_set1_ps(q->x - q->period);
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 16) {
+		__m512 low = _mm512_loadu_ps(b->min_x + i), high = _mm512_loadu_ps(b->max_x + i);
+		__mmask16 in_y = is_between(0xffff, _mm512_loadu_ps(b->min_y + i), y, _mm512_loadu_ps(b->max_y + i));
+		__mmask16 m = is_between(in_y, low, x, high) | is_between(in_y, low, east, high) | is_between(in_y, low, west, high);
+		n += emit(m, i, found + n);
+	}
+	return n;
+}
+
+static const struct filter table = {
+	.name = "avx512",
+	.box = avx512_box,
+	.circle = avx512_circle,
+	.reach = avx512_reach,
+	.nodes_box = avx512_nodes_box,
+	.nodes_reach = avx512_nodes_reach,
+};
+const struct filter *const filter_avx512 = &table;
+
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#else
+const struct filter *const filter_avx512 = NULL;
+#endif

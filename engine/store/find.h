@@ -1,0 +1,17 @@
+/*
+ * find: what benchmarks and tests want to know beyond store.h.
+ */
+#ifndef ENGINE_STORE_FIND_H
+#define ENGINE_STORE_FIND_H
+
+#include "engine/store/store.h"
+
+/* The ids of all matches, in no order and without distances: what an index query of
+ * another library gives. Writes at most capacity, returns how many there are. As store_locate. */
+uint64_t store_find(struct store_reader *reader, const struct locate_query *query, struct identifier *found,
+                    uint64_t capacity);
+
+/* false: this reader looks at every slot. Results must not change. */
+void store_reader_use_index(struct store_reader *reader, bool use);
+
+#endif

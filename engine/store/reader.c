@@ -1,0 +1,236 @@
+/* Queries. The steps are in README.md; the design of versions in inside.h. */
+#include "engine/store/find.h"
+#include "engine/store/inside.h"
+
+#include <string.h>
+
+/* Enters a section and takes a version of the store; leave with end_read. */
+static const struct view *begin_read(struct store_reader *r, uint64_t *version)
+{
+	struct store *store = r->store;
+	epoch_enter(&r->record);
+	struct view *view = store_view(store);
+	uint64_t published = atomic_load_explicit(&store->version, memory_order_acquire);
+	uint64_t last = atomic_load_explicit(&view->last_version, memory_order_relaxed);
+	*version = published < last ? published : last;
+	return view;
+}
+
+static void end_read(struct store_reader *r) { epoch_leave(&r->store->epoch, &r->record); }
+
+static struct store_reader *reader_of(struct search *s)
+{
+	return (struct store_reader *)((char *)s - offsetof(struct store_reader, search));
+}
+
+/* ---- the nearest so far ------------------------------------------------------------ */
+
+static inline bool is_nearer(const struct nearest *a, const struct nearest *b)
+{
+	if (a->distance != b->distance)
+		return a->distance < b->distance;
+	if (a->id_high != b->id_high)
+		return a->id_high < b->id_high;
+	return a->id_low < b->id_low;
+}
+
+/* The heap's root is the farthest. */
+static void sift_down(struct nearest *heap, uint32_t count, uint32_t i)
+{
+	struct nearest moved = heap[i];
+	for (uint32_t child; (child = 2 * i + 1) < count; i = child) {
+		if (child + 1 < count && is_nearer(&heap[child], &heap[child + 1]))
+			child++;
+		if (!is_nearer(&moved, &heap[child]))
+			break;
+		heap[i] = heap[child];
+	}
+	heap[i] = moved;
+}
+
+static void make_heap(struct nearest *heap, uint32_t count)
+{
+	for (uint32_t i = count / 2; i-- > 0;)
+		sift_down(heap, count, i);
+}
+
+static void keep(struct store_reader *r, const struct nearest *n)
+{
+	if (r->nearest_count < r->limit) {
+		r->nearest[r->nearest_count++] = *n;
+		if (r->nearest_count == r->limit)
+			make_heap(r->nearest, r->limit);
+	} else if (is_nearer(n, &r->nearest[0])) {
+		r->nearest[0] = *n;
+		sift_down(r->nearest, r->limit, 0);
+	}
+}
+
+/* Nearest first. Short lists, the usual ones, by insertion; long ones by the heap. */
+static void sort_nearest(struct nearest *list, uint32_t count)
+{
+	if (count <= 24) {
+		for (uint32_t i = 1; i < count; i++) {
+			struct nearest moved = list[i];
+			uint32_t k = i;
+			for (; k > 0 && is_nearer(&moved, &list[k - 1]); k--)
+				list[k] = list[k - 1];
+			list[k] = moved;
+		}
+		return;
+	}
+	make_heap(list, count);
+	for (uint32_t end = count - 1; end > 0; end--) {
+		struct nearest farthest = list[0];
+		list[0] = list[end];
+		sift_down(list, end, 0);
+		list[end] = farthest;
+	}
+}
+
+/* ---- locate ------------------------------------------------------------------------ */
+
+/* Is it farther than the farthest kept for certain? Saves the distance of most rewards
+ * of a long list; the margin covers the rounding of both squares. */
+static inline bool is_hopeless(const struct store_reader *r, double square)
+{
+	return r->nearest_count == r->limit && square > r->nearest[0].square * (1 + 1e-12) + 1e-280;
+}
+
+static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count)
+{
+	struct store_reader *r = reader_of(s);
+	for (uint32_t i = 0; i < count; i++)
+		__builtin_prefetch(&run->exact[slots[i]]);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct exact *e = &run->exact[slots[i]];
+		if (!search_is_eligible(s, run, slots[i]))
+			continue;
+		double square = search_square(s, e);
+		if (!search_is_inside(s, e, square))
+			continue;
+		r->count++;
+		if (is_hopeless(r, square))
+			continue;
+		struct nearest n = {search_distance(s, e, square), square, e->id_high, e->id_low, run, slots[i]};
+		keep(r, &n);
+	}
+}
+
+static void copy_matches(struct store_reader *r)
+{
+	for (uint32_t i = 0; i < r->nearest_count; i++)
+		__builtin_prefetch(&r->nearest[i].run->cold[r->nearest[i].slot]);
+	for (uint32_t i = 0; i < r->nearest_count; i++) {
+		const struct nearest *n = &r->nearest[i];
+		const struct exact *e = &n->run->exact[n->slot];
+		const struct cold *c = &n->run->cold[n->slot];
+		r->matches[i] = (struct match){
+			.reward = {n->id_low, n->id_high, e->id_is_uuid},
+			.distance = n->distance,
+			.value = c->value,
+			.remaining = c->stock,
+			.kind = r->store->kinds.names[e->kind],
+		};
+	}
+}
+
+static void search_view(struct store_reader *r, const struct view *view, search_visitor *visit)
+{
+	for (unsigned i = 0; i < view->run_count; i++)
+		search_run(&r->search, view->runs[i], visit);
+}
+
+void store_locate(struct store_reader *r, const struct locate_query *query, struct locate_result *result)
+{
+	const struct view *view = begin_read(r, &r->search.version);
+	search_prepare(&r->search, query, &r->store->kinds);
+	r->count = 0;
+	r->nearest_count = 0;
+	r->limit = query->limit < LOCATE_LIMIT_MAX ? query->limit : LOCATE_LIMIT_MAX;
+	DEBUG_CHECK(r->limit >= 1);
+	search_view(r, view, visit_locate);
+	sort_nearest(r->nearest, r->nearest_count);
+	copy_matches(r);
+	end_read(r);
+	*result = (struct locate_result){r->count, r->nearest_count, r->matches};
+}
+
+/* ---- find -------------------------------------------------------------------------- */
+
+static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count)
+{
+	struct store_reader *r = reader_of(s);
+	for (uint32_t i = 0; i < count; i++)
+		__builtin_prefetch(&run->exact[slots[i]]);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct exact *e = &run->exact[slots[i]];
+		if (!search_is_eligible(s, run, slots[i]))
+			continue;
+		if (!search_is_inside(s, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
+			continue;
+		if (r->count < r->found_capacity)
+			r->found[r->count] = (struct identifier){e->id_low, e->id_high, e->id_is_uuid};
+		r->count++;
+	}
+}
+
+uint64_t store_find(struct store_reader *r, const struct locate_query *query, struct identifier *found,
+                    uint64_t capacity)
+{
+	const struct view *view = begin_read(r, &r->search.version);
+	search_prepare(&r->search, query, &r->store->kinds);
+	r->count = 0;
+	r->found = found;
+	r->found_capacity = capacity;
+	search_view(r, view, visit_find);
+	end_read(r);
+	return r->count;
+}
+
+void store_reader_use_index(struct store_reader *r, bool use) { r->search.ignore_tree = !use; }
+
+/* ---- get --------------------------------------------------------------------------- */
+
+static void copy_view(struct store_reader *r, const struct run *run, uint32_t slot, struct reward_view *view)
+{
+	const struct exact *e = &run->exact[slot];
+	const struct cold *c = &run->cold[slot];
+	const char *name = run->text + c->name;
+	size_t bytes = (uint8_t)name[0];
+	memcpy(r->name, name + 1, bytes);
+	r->name[bytes] = '\0';
+	*view = (struct reward_view){
+		.reward = {e->id_low, e->id_high, e->id_is_uuid},
+		.x = e->x,
+		.y = e->y,
+		.radius = e->radius,
+		.value = c->value,
+		.stock = c->stock,
+		.remaining = c->stock,
+		.from_ms = c->from_ms,
+		.until_ms = c->until_ms,
+		.benefit_value = c->benefit_value,
+		.per_actor = c->per_actor,
+		.benefit_type = (enum benefit_type)c->benefit_type,
+		.kind = r->store->kinds.names[e->kind],
+		.name = r->name,
+	};
+	memcpy(view->benefit_currency, c->benefit_currency, CURRENCY_BYTES);
+}
+
+status store_get(struct store_reader *r, struct identifier id, struct reward_view *out)
+{
+	uint64_t version;
+	status s = STATUS_not_found;
+	const struct view *view = begin_read(r, &version);
+	for (unsigned i = 0; i < view->run_count && s != STATUS_ok; i++) {
+		uint32_t slot = run_find(view->runs[i], id, version, r->store->seed);
+		if (slot == RUN_SLOT_NONE)
+			continue;
+		copy_view(r, view->runs[i], slot, out);
+		s = STATUS_ok;
+	}
+	end_read(r);
+	return s;
+}

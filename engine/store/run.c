@@ -1,0 +1,333 @@
+#include "engine/store/run.h"
+
+#include "engine/base/hash.h"
+
+#include <float.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE_BYTES = 2 << 20 };
+
+static uint32_t round_up(uint32_t count, uint32_t step) { return (count + step - 1) / step * step; }
+
+/* Places one array after the other in the mapping. Called without a mapping first, to
+ * learn the size. The gap keeps columns from sharing cache sets. */
+struct layout {
+	uint8_t *bytes;
+	size_t used;
+};
+
+static void *place(struct layout *l, size_t count, size_t size)
+{
+	size_t start = l->used;
+	l->used = (start + count * size + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES + 5 * CACHE_LINE_BYTES;
+	return l->bytes == NULL ? NULL : l->bytes + start;
+}
+
+static void place_columns(struct run *run, struct layout *l)
+{
+	uint32_t slots = round_up(run->capacity, FILTER_STEP);
+	run->x = place(l, slots, sizeof *run->x);
+	run->y = place(l, slots, sizeof *run->y);
+	run->from = place(l, slots, sizeof *run->from);
+	run->until = place(l, slots, sizeof *run->until);
+	run->kinds = place(l, slots, sizeof *run->kinds);
+	run->reach_x = place(l, slots, sizeof *run->reach_x);
+	run->reach_y = place(l, slots, sizeof *run->reach_y);
+	run->exact = place(l, run->capacity, sizeof *run->exact);
+	run->cold = place(l, run->capacity, sizeof *run->cold);
+	run->ids = place(l, (size_t)run->ids_mask + 1, sizeof *run->ids);
+	run->text = place(l, run->text_capacity, 1);
+}
+
+static void place_levels(struct run *run, struct layout *l)
+{
+	for (unsigned i = 0; i < run->level_count; i++) {
+		struct run_level *level = &run->levels[i];
+		float **columns[] = {&level->min_x,       &level->max_x,       &level->min_y,       &level->max_y,
+		                     &level->reach_min_x, &level->reach_max_x, &level->reach_min_y, &level->reach_max_y};
+		for (unsigned c = 0; c < COUNT_OF(columns); c++)
+			*columns[c] = place(l, round_up(level->node_count, FILTER_NODE_STEP), sizeof(float));
+	}
+}
+
+static size_t place_all(struct run *run, uint8_t *bytes)
+{
+	struct layout l = {.bytes = bytes};
+	place_levels(run, &l);
+	place_columns(run, &l);
+	return l.used;
+}
+
+static void plan_levels(struct run *run)
+{
+	uint32_t nodes = round_up(run->capacity, RUN_BLOCK) / RUN_BLOCK;
+	for (;;) {
+		CHECK(run->level_count < RUN_LEVELS_MAX, "a run of %u slots", run->capacity);
+		run->levels[run->level_count++].node_count = nodes;
+		if (nodes <= RUN_FANOUT)
+			return;
+		nodes = round_up(nodes, RUN_FANOUT) / RUN_FANOUT;
+	}
+}
+
+/* A table at most two thirds full keeps probes short. */
+static uint32_t ids_mask_for(uint32_t capacity)
+{
+	uint64_t size = 16;
+	while (size * 2 < (uint64_t)capacity * 3)
+		size *= 2;
+	return (uint32_t)(size - 1);
+}
+
+static uint8_t *map_bytes(size_t count)
+{
+	void *bytes = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		return NULL;
+	/* Advice only: without huge pages everything works, with a TLB miss here and there. */
+	if (count >= HUGE_PAGE_BYTES)
+		(void)madvise(bytes, count, MADV_HUGEPAGE);
+	return bytes;
+}
+
+status run_create(struct run **out, bool is_plane, bool is_packed, uint32_t capacity, uint64_t text_capacity)
+{
+	struct run *run = calloc(1, sizeof *run);
+	if (run == NULL)
+		return STATUS_pool_exhausted;
+	run->is_plane = is_plane;
+	run->capacity = capacity;
+	run->text_capacity = text_capacity;
+	/* Readers of an open run look while it grows: there each slot's own `born` counts. */
+	run->born_max = is_packed ? 0 : UINT64_MAX;
+	run->ids_mask = ids_mask_for(capacity);
+	if (is_packed)
+		plan_levels(run);
+	run->byte_count = place_all(run, NULL);
+	run->bytes = map_bytes(run->byte_count);
+	if (run->bytes == NULL) {
+		free(run);
+		return STATUS_pool_exhausted;
+	}
+	place_all(run, run->bytes);
+	*out = run;
+	return STATUS_ok;
+}
+
+void run_destroy(struct run **run)
+{
+	if (*run == NULL)
+		return;
+	munmap((*run)->bytes, (*run)->byte_count);
+	free(*run);
+	*run = NULL;
+}
+
+void run_clear(struct run *run)
+{
+	for (uint32_t i = 0; i <= run->ids_mask; i++)
+		atomic_store_explicit(&run->ids[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&run->count, 0, memory_order_relaxed);
+	run->text_used = 0;
+	run->ended_count = 0;
+	run->is_merging = false;
+	run->next = NULL;
+}
+
+static void fill_hot(struct run *run, uint32_t slot, int64_t from_ms, int64_t until_ms, int64_t stock)
+{
+	const struct exact *e = &run->exact[slot];
+	run->x[slot] = (float)e->x;
+	run->y[slot] = (float)e->y;
+	run->from[slot] = filter_from(from_ms);
+	run->until[slot] = filter_until(until_ms);
+	run->kinds[slot] = stock == 0 ? 0 : 1u << (e->kind % 31);
+	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(e->radius) : geometry_geo_reach(e->y, e->radius);
+	/* What rounding this slot's and the query's place to floats, and the filter's own
+	 * subtraction, can hide: a few 2^-24 of the largest number met; geo: of 540 degrees. */
+	double hidden_x = run->is_plane ? (fabs(e->x) + reach.x) * 0x1p-21 + FLT_MIN : 2e-4;
+	double hidden_y = run->is_plane ? (fabs(e->y) + reach.y) * 0x1p-21 + FLT_MIN : 2e-4;
+	run->reach_x[slot] = filter_float_above(reach.x + hidden_x);
+	run->reach_y[slot] = filter_float_above(reach.y + hidden_y);
+}
+
+static uint64_t fill_text(struct run *run, const char *name, uint32_t bytes)
+{
+	CHECK(bytes <= NAME_BYTES_MAX && run->text_used + run_text_bytes(bytes) <= run->text_capacity, "a name of %u bytes",
+	      bytes);
+	uint64_t offset = run->text_used;
+	run->text[offset] = (char)bytes;
+	if (bytes != 0)
+		memcpy(run->text + offset + 1, name, bytes);
+	run->text_used += run_text_bytes(bytes);
+	return offset;
+}
+
+static void fill_id(struct run *run, uint32_t slot, uint64_t seed)
+{
+	const struct exact *e = &run->exact[slot];
+	uint32_t i = (uint32_t)hash_128(e->id_high, e->id_low, seed) & run->ids_mask;
+	while (atomic_load_explicit(&run->ids[i], memory_order_relaxed) != 0)
+		i = (i + 1) & run->ids_mask;
+	atomic_store_explicit(&run->ids[i], slot + 1, memory_order_release);
+}
+
+void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed)
+{
+	struct exact *e = &run->exact[slot];
+	struct cold *c = &run->cold[slot];
+	e->x = reward->x;
+	e->y = reward->y;
+	e->radius = reward->radius;
+	e->cosine = run->is_plane ? 1 : geometry_cosine(reward->y);
+	e->id_low = reward->id.low;
+	e->id_high = reward->id.high;
+	e->id_is_uuid = reward->id.is_uuid;
+	e->kind = (uint8_t)kind;
+	atomic_store_explicit(&e->ended, 0, memory_order_relaxed);
+	*c = (struct cold){
+		.value = reward->value,
+		.stock = reward->stock,
+		.from_ms = reward->from_ms,
+		.until_ms = reward->until_ms,
+		.benefit_value = reward->benefit_value,
+		.born = born,
+		.name = fill_text(run, reward->name, reward->name_bytes),
+		.per_actor = reward->per_actor,
+		.benefit_type = (uint8_t)reward->benefit_type,
+	};
+	memcpy(c->benefit_currency, reward->benefit_currency, sizeof c->benefit_currency);
+	if (run->born_max < born)
+		run->born_max = born;
+	fill_hot(run, slot, reward->from_ms, reward->until_ms, reward->stock);
+	fill_id(run, slot, seed);
+}
+
+void run_copy(struct run *run, uint32_t slot, const struct run *from, uint32_t from_slot, uint64_t seed)
+{
+	const struct exact *source = &from->exact[from_slot];
+	struct exact *e = &run->exact[slot];
+	e->x = source->x;
+	e->y = source->y;
+	e->radius = source->radius;
+	e->cosine = source->cosine;
+	e->id_low = source->id_low;
+	e->id_high = source->id_high;
+	e->kind = source->kind;
+	e->id_is_uuid = source->id_is_uuid;
+	atomic_store_explicit(&e->ended, atomic_load_explicit(&source->ended, memory_order_relaxed), memory_order_relaxed);
+	struct cold *c = &run->cold[slot];
+	*c = from->cold[from_slot];
+	const char *name = from->text + c->name;
+	c->name = fill_text(run, name + 1, (uint8_t)name[0]);
+	if (run->born_max < c->born)
+		run->born_max = c->born;
+	run->x[slot] = from->x[from_slot];
+	run->y[slot] = from->y[from_slot];
+	run->from[slot] = from->from[from_slot];
+	run->until[slot] = from->until[from_slot];
+	run->kinds[slot] = from->kinds[from_slot];
+	run->reach_x[slot] = from->reach_x[from_slot];
+	run->reach_y[slot] = from->reach_y[from_slot];
+	fill_id(run, slot, seed);
+}
+
+uint32_t run_append(struct run *run, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed)
+{
+	uint32_t slot = atomic_load_explicit(&run->count, memory_order_relaxed);
+	CHECK(slot < run->capacity, "append to a full run of %u", run->capacity);
+	run_fill(run, slot, reward, kind, born, seed);
+	atomic_store_explicit(&run->count, slot + 1, memory_order_release);
+	return slot;
+}
+
+static void pad_columns(struct run *run, uint32_t count)
+{
+	for (uint32_t i = count; i < round_up(run->capacity, FILTER_STEP); i++) {
+		run->x[i] = run->y[i] = NAN;
+		run->reach_x[i] = run->reach_y[i] = NAN;
+		run->from[i] = INT32_MAX;
+		run->until[i] = INT32_MIN;
+		run->kinds[i] = 0;
+	}
+}
+
+static void level_pad(struct run_level *l, uint32_t first)
+{
+	for (uint32_t i = first; i < round_up(l->node_count, FILTER_NODE_STEP); i++) {
+		l->min_x[i] = l->max_x[i] = l->min_y[i] = l->max_y[i] = NAN;
+		l->reach_min_x[i] = l->reach_max_x[i] = l->reach_min_y[i] = l->reach_max_y[i] = NAN;
+	}
+}
+
+static void level_start(struct run_level *l, uint32_t i)
+{
+	l->min_x[i] = l->min_y[i] = l->reach_min_x[i] = l->reach_min_y[i] = INFINITY;
+	l->max_x[i] = l->max_y[i] = l->reach_max_x[i] = l->reach_max_y[i] = -INFINITY;
+}
+
+static void widen(float *low, float *high, float new_low, float new_high)
+{
+	if (new_low < *low)
+		*low = new_low;
+	if (new_high > *high)
+		*high = new_high;
+}
+
+static void block_boxes(struct run *run, uint32_t count)
+{
+	struct run_level *l = &run->levels[0];
+	for (uint32_t i = 0; i < l->node_count; i++)
+		level_start(l, i);
+	for (uint32_t slot = 0; slot < count; slot++) {
+		uint32_t i = slot / RUN_BLOCK;
+		double x = run->x[slot];
+		double y = run->y[slot];
+		widen(&l->min_x[i], &l->max_x[i], run->x[slot], run->x[slot]);
+		widen(&l->min_y[i], &l->max_y[i], run->y[slot], run->y[slot]);
+		widen(&l->reach_min_x[i], &l->reach_max_x[i], filter_float_below(x - run->reach_x[slot]),
+		      filter_float_above(x + run->reach_x[slot]));
+		widen(&l->reach_min_y[i], &l->reach_max_y[i], filter_float_below(y - run->reach_y[slot]),
+		      filter_float_above(y + run->reach_y[slot]));
+	}
+	level_pad(l, l->node_count);
+}
+
+static void parent_boxes(const struct run_level *children, struct run_level *l)
+{
+	for (uint32_t i = 0; i < l->node_count; i++)
+		level_start(l, i);
+	for (uint32_t child = 0; child < children->node_count; child++) {
+		uint32_t i = child / RUN_FANOUT;
+		widen(&l->min_x[i], &l->max_x[i], children->min_x[child], children->max_x[child]);
+		widen(&l->min_y[i], &l->max_y[i], children->min_y[child], children->max_y[child]);
+		widen(&l->reach_min_x[i], &l->reach_max_x[i], children->reach_min_x[child], children->reach_max_x[child]);
+		widen(&l->reach_min_y[i], &l->reach_max_y[i], children->reach_min_y[child], children->reach_max_y[child]);
+	}
+	level_pad(l, l->node_count);
+}
+
+void run_finish(struct run *run, uint32_t count)
+{
+	CHECK(count <= run->capacity, "%u slots of %u", count, run->capacity);
+	pad_columns(run, count);
+	block_boxes(run, count);
+	for (unsigned i = 1; i < run->level_count; i++)
+		parent_boxes(&run->levels[i - 1], &run->levels[i]);
+	atomic_store_explicit(&run->count, count, memory_order_release);
+}
+
+uint32_t run_find(const struct run *run, struct identifier id, uint64_t version, uint64_t seed)
+{
+	uint32_t i = (uint32_t)hash_128(id.high, id.low, seed) & run->ids_mask;
+	for (;; i = (i + 1) & run->ids_mask) {
+		uint32_t entry = atomic_load_explicit(&run->ids[i], memory_order_acquire);
+		if (entry == 0)
+			return RUN_SLOT_NONE;
+		const struct exact *e = &run->exact[entry - 1];
+		if (e->id_low == id.low && e->id_high == id.high && run_sees(run, entry - 1, version))
+			return entry - 1;
+	}
+}

@@ -1,0 +1,116 @@
+/*
+ * run: a number of rewards in slots. The store is a handful of runs.
+ *
+ *   hot      x y from until kinds reach_x reach_y   32 bits each, one column each: what filters read
+ *   exact    64 bytes a slot: what decides a candidate
+ *   cold     64 bytes a slot: what is only carried into replies; names in a text blob
+ *   ids      open addressing of slot numbers by XXH3 of the id
+ *   levels   packed runs only: bounding boxes of blocks of 64 slots, of 16 blocks, of
+ *            16 of those, ... for positions and for the rewards' own circles
+ *
+ * A packed run is complete when readers first see it; then only `ended` changes. An
+ * open run grows by run_append: readers see a prefix of it. Memory: one mapping a run,
+ * owned by the run, in huge pages where it is large.
+ *
+ * Versions: a slot counts at version V iff born <= V and not (0 < ended <= V).
+ */
+#ifndef ENGINE_STORE_RUN_H
+#define ENGINE_STORE_RUN_H
+
+#include "engine/base/check.h"
+#include "engine/store/filter.h"
+#include "engine/store/geometry.h"
+#include "engine/store/store.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+enum {
+	RUN_BLOCK = 64,
+	RUN_FANOUT = 16,
+	RUN_LEVELS_MAX = 8,
+	RUN_SLOT_NONE = UINT32_MAX,
+};
+static_assert(RUN_BLOCK % FILTER_STEP == 0 && RUN_FANOUT % FILTER_NODE_STEP == 0);
+
+struct exact {
+	double x, y;
+	double radius;
+	double cosine; /* geometry_cosine(y); unused on the plane */
+	uint64_t id_low, id_high;
+	_Atomic uint64_t ended; /* 0: alive */
+	uint8_t kind;
+	bool id_is_uuid;
+};
+static_assert(sizeof(struct exact) == 64 && offsetof(struct exact, ended) == 48);
+
+struct cold {
+	int64_t value, stock, from_ms, until_ms, benefit_value;
+	uint64_t born;
+	uint64_t name; /* offset in the text: a length byte and the name */
+	uint32_t per_actor;
+	uint8_t benefit_type;
+	char benefit_currency[CURRENCY_BYTES];
+};
+static_assert(sizeof(struct cold) == 64 && offsetof(struct cold, born) == 40 && offsetof(struct cold, per_actor) == 56);
+
+struct run_level {
+	uint32_t node_count;
+	float *min_x, *max_x, *min_y, *max_y;                         /* of positions */
+	float *reach_min_x, *reach_max_x, *reach_min_y, *reach_max_y; /* of own circles */
+};
+
+struct run {
+	float *x, *y, *reach_x, *reach_y;
+	int32_t *from, *until;
+	uint32_t *kinds;
+	struct exact *exact;
+	uint64_t born_max;      /* every slot's born is at most this */
+	_Atomic uint32_t count; /* slots that readers may see */
+	unsigned level_count;   /* 0: not packed */
+	struct run_level levels[RUN_LEVELS_MAX];
+	struct cold *cold;
+	char *text;
+	_Atomic uint32_t *ids; /* slot + 1, 0: free */
+	uint32_t ids_mask;
+	uint32_t capacity; /* slots */
+	bool is_plane;
+	uint64_t text_used, text_capacity;
+	/* The writer's, under the store's lock. */
+	uint32_t ended_count;
+	bool is_merging;
+	struct run *next;
+	void *bytes;
+	size_t byte_count;
+};
+
+/* A run without slots. is_packed reserves the levels. STATUS_pool_exhausted. */
+status run_create(struct run **run, bool is_plane, bool is_packed, uint32_t capacity, uint64_t text_capacity);
+void run_destroy(struct run **run);
+/* Makes an open run empty again; no reader may see it. */
+void run_clear(struct run *run);
+
+/* Writes a slot that no reader sees yet. */
+void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed);
+/* The same from a slot of another run. */
+void run_copy(struct run *run, uint32_t slot, const struct run *from, uint32_t from_slot, uint64_t seed);
+/* Open runs: the next slot, visible to readers when this returns (by version, later). */
+uint32_t run_append(struct run *run, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed);
+/* Packed runs, when all slots are filled: padding, boxes, count. */
+void run_finish(struct run *run, uint32_t count);
+
+/* Bytes of text that a reward's name takes. */
+static inline uint64_t run_text_bytes(uint32_t name_bytes) { return 1 + (uint64_t)name_bytes; }
+
+static inline bool run_sees(const struct run *run, uint32_t slot, uint64_t version)
+{
+	uint64_t ended = atomic_load_explicit(&run->exact[slot].ended, memory_order_relaxed);
+	if (__builtin_expect(ended != 0, 0) && ended <= version)
+		return false;
+	return run->born_max <= version || run->cold[slot].born <= version;
+}
+
+/* The slot of an id that counts at this version, or RUN_SLOT_NONE. */
+uint32_t run_find(const struct run *run, struct identifier id, uint64_t version, uint64_t seed);
+
+#endif
