@@ -61,7 +61,7 @@ enum { EXPIRE_THREADS = 1, POLLER_THREADS = 1, RESOLVER_THREADS = 1 };
 
 static unsigned task_threads(const struct net_options *options)
 {
-	unsigned count = options->threads != 0 ? (unsigned)options->threads : cpu_count();
+	unsigned count = options->threads != 0 ? (unsigned)options->threads : 2 * cpu_count();
 	return count < 2 ? 2 : count; /* nng needs two, or a callback could wait for itself */
 }
 

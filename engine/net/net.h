@@ -24,7 +24,7 @@
 	O(integer, net, contexts, "events.contexts", "256", 1, 65536, "", startup, \
 	  "Requests that may be in work or on their way back at once, over all peers.") \
 	O(integer, net, threads, "events.threads", "0", 0, 256, "", startup, \
-	  "Threads that answer; 0: as many as processors that this process may use, at least 2.") \
+	  "Threads that answer; 0: two for each processor that this process may use (cgroup limits count).") \
 	O(integer, net, peers_max, "events.peers_max", "10000", 1, 1000000, "", startup, \
 	  "Connections over all event sockets; a further one is closed at once.")
 

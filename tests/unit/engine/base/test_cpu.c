@@ -1,0 +1,71 @@
+#include "engine/base/cpu.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* A machine that has everything; the tests take one thing away. */
+static const struct cpu_registers all = {
+	.leaf1_ecx = 1u << 12 | 1u << 27,
+	.leaf7_ebx = 1u << 5 | 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31,
+	.xcr0 = 0xe7,
+};
+
+static void a_vector_unit_counts_only_with_the_system(void **state)
+{
+	(void)state;
+	struct cpu_features f = cpu_features_from(&all);
+	assert_true(f.avx2 && f.avx512);
+
+	struct cpu_registers r = all;
+	r.xcr0 = 0x7; /* the system saves AVX state only */
+	f = cpu_features_from(&r);
+	assert_true(f.avx2 && !f.avx512);
+
+	r.xcr0 = 0x3; /* SSE only */
+	f = cpu_features_from(&r);
+	assert_false(f.avx2 || f.avx512);
+
+	r = all;
+	r.leaf1_ecx &= ~(1u << 27); /* XGETBV is not enabled: xcr0 means nothing */
+	f = cpu_features_from(&r);
+	assert_false(f.avx2 || f.avx512);
+}
+
+static void every_part_of_avx512_is_needed(void **state)
+{
+	(void)state;
+	const unsigned bits[] = {16, 17, 30, 31};
+	for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+		struct cpu_registers r = all;
+		r.leaf7_ebx &= ~(1u << bits[i]);
+		struct cpu_features f = cpu_features_from(&r);
+		assert_true(f.avx2 && !f.avx512);
+	}
+	struct cpu_registers r = all;
+	r.leaf1_ecx &= ~(1u << 12); /* FMA */
+	struct cpu_features f = cpu_features_from(&r);
+	assert_false(f.avx2 || f.avx512);
+}
+
+static void this_machine_has_processors(void **state)
+{
+	(void)state;
+	assert_in_range(cpu_count(), 1, 4096);
+#ifdef __x86_64__
+	struct cpu_features f = cpu_features();
+	assert_int_equal(f.avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vector_unit_counts_only_with_the_system),
+		cmocka_unit_test(every_part_of_avx512_is_needed),
+		cmocka_unit_test(this_machine_has_processors),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
