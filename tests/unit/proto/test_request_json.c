@@ -1,4 +1,5 @@
 /* What JSON events may say, which error each wrong one gets, and in which order errors come. */
+#include "proto/json_scrub.h"
 #include "tests/support/wire.h"
 
 #include <setjmp.h>
@@ -268,6 +269,35 @@ static void test_small_arena(void **)
 	wire_destroy(&w);
 }
 
+/* Only numbers are overwritten; what jansson would refuse stays as it is. */
+static void test_scrub(void **)
+{
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
+		{"1e999", "-1e99"},
+		{"[-1E+999,1e307,1e-999]", "[-1e99  ,1e307,1e-999]"},
+		{"9223372036854775807", "9223372036854775807"},
+		{"9223372036854775808", "-1e99              "},
+		{"-92233720368547758080 ", "-1e99                 "},
+		{"0.00001e313", "0.00001e313"},
+		{"0.00001e314", "-1e99      "},
+		{"0e99999999999999999999", "0e99999999999999999999"},
+		{"1e99999999999999999999", "-1e99                 "},
+		{"1e-99999999999999999999", "1e-99999999999999999999"},
+		{"\"1e999\\\"1e999\"", "\"1e999\\\"1e999\""},
+		{"01e999 1.e999 1e999e1 5e.1-4033333333333333333333 1-99999999999999999999 -e9999", NULL},
+		{"\"1e999", "\"1e999"},
+		{"\"\\", "\"\\"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[128];
+		strcpy(text, cases[i].before);
+		json_scrub_numbers(text, strlen(text));
+		assert_string_equal(text, cases[i].after != NULL ? cases[i].after : cases[i].before);
+	}
+}
+
 /* One impossible number spoils its own event only. */
 static void test_numbers(void **)
 {
@@ -308,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),       cmocka_unit_test(test_replies), cmocka_unit_test(test_batch_limit),
 		cmocka_unit_test(test_small_arena), cmocka_unit_test(test_numbers), cmocka_unit_test(test_has_change),
+		cmocka_unit_test(test_scrub),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
