@@ -241,8 +241,10 @@ size_t number_format(double value, char text[NUMBER_TEXT_BYTES])
 		text[at++] = '-';
 	bits &= INT64_MAX;
 	if (bits == 0) {
-		text[at++] = '0';
-		return at;
+		/* A reader may take "-0" for the integer, which has no sign. */
+		size_t bytes = at != 0 ? 3 : 1;
+		memcpy(text + at, "0.0", bytes);
+		return at + bytes;
 	}
 	struct decimal d = shortest(bits);
 	return at + layout(&d, text + at);
