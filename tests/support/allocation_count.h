@@ -1,0 +1,16 @@
+/*
+ * allocation_count: counts calls to malloc and its relatives between start and
+ * stop, from all threads. Linking this file replaces the C library's functions by
+ * counting ones; under the sanitizers, which bring their own, nothing is counted
+ * and allocation_count_available says so.
+ */
+#ifndef TESTS_SUPPORT_ALLOCATION_COUNT_H
+#define TESTS_SUPPORT_ALLOCATION_COUNT_H
+
+#include <stdint.h>
+
+bool allocation_count_available(void);
+void allocation_count_start(void);
+uint64_t allocation_count_stop(void);
+
+#endif
