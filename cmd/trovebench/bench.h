@@ -1,0 +1,13 @@
+/*
+ * bench: the scenarios of trovebench. Each returns an exit code of sysexits.h; a missed
+ * target is a result, not a failure.
+ */
+#ifndef CMD_TROVEBENCH_BENCH_H
+#define CMD_TROVEBENCH_BENCH_H
+
+#include "cmd/trovebench/report.h"
+
+int bench_filter(const struct bench_arguments *arguments);
+int bench_index(const struct bench_arguments *arguments);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * trovebench: measures trove's parts beside what they compete with, in one run.
+ * One row of the table is one scenario, in a file bench_*.c of its own.
+ */
+#include "cmd/trovebench/bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct scenario {
+	const char *name;
+	int (*run)(const struct bench_arguments *arguments);
+	const char *help;
+} scenarios[] = {
+	{"filter", bench_filter, "SIMD filters beside a plain read of memory and the scalar reference"},
+	{"index", bench_index, "finding rewards beside Boost.Geometry's packed R-tree"},
+};
+
+enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: trovebench SCENARIO [--json] [--seconds N] [--repeat N]\n");
+	for (unsigned i = 0; i < SCENARIOS; i++)
+		fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].help);
+	fprintf(out, "options:\n"
+	             "  --json       one JSON object instead of the table\n"
+	             "  --seconds N  how long one repetition of one case lasts (0.2)\n"
+	             "  --repeat N   repetitions, of which the median counts (7, at most 64)\n"
+	             "example: trovebench index --repeat 11\n");
+}
+
+static bool parse(int argc, char **argv, struct bench_arguments *a)
+{
+	for (int i = 2; i < argc; i++) {
+		char *end = NULL;
+		bool has_value = i + 1 < argc;
+		if (strcmp(argv[i], "--json") == 0) {
+			a->is_json = true;
+		} else if (strcmp(argv[i], "--seconds") == 0 && has_value) {
+			a->seconds = strtod(argv[++i], &end);
+			if (*end != '\0' || !(a->seconds > 0 && a->seconds <= 3600))
+				return false;
+		} else if (strcmp(argv[i], "--repeat") == 0 && has_value) {
+			a->repeat = (unsigned)strtoul(argv[++i], &end, 10);
+			if (*end != '\0' || a->repeat < 1 || a->repeat > REPEAT_MAX)
+				return false;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_help(const char *text)
+{
+	return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench_arguments arguments = {.seconds = 0.2, .repeat = 7};
+	for (int i = 1; i < argc; i++) {
+		if (is_help(argv[i])) {
+			usage(stdout);
+			return EX_OK;
+		}
+	}
+	for (unsigned i = 0; argc >= 2 && i < SCENARIOS; i++) {
+		if (strcmp(argv[1], scenarios[i].name) != 0)
+			continue;
+		if (!parse(argc, argv, &arguments)) {
+			fprintf(stderr, "trovebench: an option is unknown or its value out of range\n");
+			usage(stderr);
+			return EX_USAGE;
+		}
+		return scenarios[i].run(&arguments);
+	}
+	if (argc >= 2)
+		fprintf(stderr, "trovebench: no scenario '%s'\n", argv[1]);
+	usage(stderr);
+	return EX_USAGE;
+}

@@ -1,0 +1,148 @@
+#include "cmd/trovebench/report.h"
+
+#include "engine/base/clock.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+double bench_now(void) { return (double)clock_monotonic_ns() * 1e-9; }
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+double bench_median(double *values, unsigned count)
+{
+	qsort(values, count, sizeof *values, by_value);
+	return count % 2 == 1 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+static double time_once(const struct bench_case *c, double seconds)
+{
+	uint64_t done = 0;
+	double start = bench_now();
+	double now = start;
+	do {
+		done += c->work(c->context);
+		now = bench_now();
+	} while (now - start < seconds);
+	return (double)done / (now - start);
+}
+
+void bench_run(const struct bench_arguments *a, struct bench_case *cases, unsigned count)
+{
+	double sorted[REPEAT_MAX];
+	for (unsigned i = 0; i < count; i++)
+		bench_use(cases[i].work(cases[i].context)); /* warm up */
+	for (unsigned k = 0; k < a->repeat; k++)
+		for (unsigned i = 0; i < count; i++)
+			cases[i].rates[k] = time_once(&cases[i], a->seconds);
+	for (unsigned i = 0; i < count; i++) {
+		struct bench_case *c = &cases[i];
+		memcpy(sorted, c->rates, a->repeat * sizeof *sorted);
+		c->rate = bench_median(sorted, a->repeat);
+		for (unsigned k = 0; c->reference != NULL && k < a->repeat; k++)
+			sorted[k] = c->rates[k] / c->reference->rates[k];
+		c->ratio = c->reference == NULL ? 0 : bench_median(sorted, a->repeat);
+	}
+}
+
+void report_open(struct report *r, const char *scenario, const struct bench_arguments *arguments)
+{
+	*r = (struct report){.arguments = arguments};
+	if (arguments->is_json)
+		printf("{\"scenario\":\"%s\",\"seconds\":%g,\"repeat\":%u,\"rows\":[", scenario, arguments->seconds,
+		       arguments->repeat);
+	else
+		printf("%s: medians of %u repetitions of %g s, the cases of a group in turn\n", scenario, arguments->repeat,
+		       arguments->seconds);
+}
+
+static void comma(struct report *r)
+{
+	if (r->is_open)
+		putchar(',');
+	r->is_open = true;
+}
+
+void report_note(struct report *r, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	if (r->arguments->is_json) {
+		comma(r);
+		printf("{\"note\":\"%s\"}", text);
+	} else {
+		printf("  %s\n", text);
+	}
+	fflush(stdout);
+}
+
+static void print_rate(char *text, size_t capacity, double rate, const char *unit)
+{
+	const char *scale = rate >= 1e9 ? "G" : rate >= 1e6 ? "M" : rate >= 1e3 ? "k" : "";
+	double value = rate / (rate >= 1e9 ? 1e9 : rate >= 1e6 ? 1e6 : rate >= 1e3 ? 1e3 : 1);
+	snprintf(text, capacity, "%8.3g %s%s/s", value, scale, unit);
+}
+
+void report_cases(struct report *r, const char *group, const struct bench_case *cases, unsigned count, const char *unit)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct bench_case *c = &cases[i];
+		bool is_met = c->ratio >= c->target;
+		r->rows++;
+		r->missed += !is_met;
+		if (r->arguments->is_json) {
+			comma(r);
+			printf("{\"group\":\"%s\",\"case\":\"%s\",\"rate\":%.6g,\"unit\":\"%s/s\"", group, c->name, c->rate, unit);
+			if (c->reference != NULL)
+				printf(",\"ratio\":%.4g,\"reference\":\"%s\"", c->ratio, c->reference->name);
+			if (c->target != 0)
+				printf(",\"target\":%g,\"met\":%s", c->target, is_met ? "true" : "false");
+			printf("}");
+			continue;
+		}
+		char rate[64];
+		print_rate(rate, sizeof rate, c->rate, unit);
+		printf("  %-26s %-26s %-20s", i == 0 ? group : "", c->name, rate);
+		if (c->reference != NULL)
+			printf(" %7.2fx %s", c->ratio, c->reference->name);
+		if (c->target != 0)
+			printf("  target %.2fx %s", c->target, is_met ? "met" : "MISSED");
+		printf("\n");
+	}
+	fflush(stdout);
+}
+
+void report_figure(struct report *r, const char *group, const char *name, double value, double bound, bool is_at_most)
+{
+	bool is_met = is_at_most ? value <= bound : value >= bound;
+	r->rows++;
+	r->missed += !is_met;
+	if (r->arguments->is_json) {
+		comma(r);
+		printf("{\"group\":\"%s\",\"case\":\"%s\",\"value\":%.4g,\"%s\":%g,\"met\":%s}", group, name, value,
+		       is_at_most ? "at_most" : "at_least", bound, is_met ? "true" : "false");
+	} else {
+		printf("  %-26s %-26s %.2f  target %s %g %s\n", group, name, value, is_at_most ? "at most" : "at least", bound,
+		       is_met ? "met" : "MISSED");
+	}
+	fflush(stdout);
+}
+
+void report_close(struct report *r)
+{
+	if (r->arguments->is_json)
+		printf("],\"missed\":%u}\n", r->missed);
+	else if (r->missed == 0)
+		printf("all targets met\n");
+	else
+		printf("%u targets missed\n", r->missed);
+}
