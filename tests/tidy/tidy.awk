@@ -94,7 +94,7 @@ function start_file(   guard) {
 	in_comment = 0
 	is_c = FILENAME ~ /\.(c|h|cc)$/
 	is_source = is_c || FILENAME ~ /\.(ts|sh|awk|mk|ya?ml)$/ || FILENAME ~ /(^|\/)(Makefile|Dockerfile)$/ ||
-		FILENAME ~ /^(tests\/run|tests\/tidy\/tidy|\.ci\/run|deploy\/[^.\/]*)$/
+		FILENAME ~ /^(tests\/run|tests\/tidy\/tidy|tests\/fuzz\/run|tests\/support\/[^.\/]*|\.ci\/run|deploy\/[^.\/]*)$/
 	want_guard = ""
 	if (FILENAME ~ /\.h$/) {
 		guard = toupper(FILENAME)
