@@ -6,82 +6,121 @@
 MODE ?= release
 SAN ?=
 V ?= 0
+FUZZ_SECONDS ?= 20
 
-ifeq ($(TROVE_INSIDE)$(filter help clean,$(MAKECMDGOALS)),)
+ifneq ($(filter-out release debug,$(MODE)),)
+$(error MODE is '$(MODE)'; it can be release or debug)
+endif
+ifneq ($(filter-out address undefined thread fuzzer,$(SAN)),)
+$(error SAN is '$(SAN)'; it can be address, undefined or thread)
+endif
+VERSION := $(or $(VERSION),$(shell git describe --always --dirty 2>/dev/null || echo unversioned))
+
+# These need nothing but make and a shell, or call make themselves.
+host_goals := help clean ci
+ifneq ($(if $(TROVE_INSIDE),,$(filter-out $(host_goals),$(or $(MAKECMDGOALS),all))),)
 # ---- outside: hand every goal over to Debian 13 --------------------------------
 goals := $(or $(MAKECMDGOALS),all)
+# A jobserver of this make would not be reachable inside: only the number goes along.
+jobs := $(filter -j%,$(MAKEFLAGS))
+export inner_flags = $(filter-out -j% --jobserver%,$(MAKEFLAGS)) $(if $(findstring --,$(MAKEFLAGS)),,--) VERSION=$(VERSION)
 .PHONY: $(goals)
 $(firstword $(goals)):
-	+@deploy/debian13 make --no-print-directory TROVE_INSIDE=1 $(goals)
+	@MAKEFLAGS="$$inner_flags" deploy/debian13 make $(or $(jobs),-j$(shell nproc)) --no-print-directory TROVE_INSIDE=1 $(goals)
 $(wordlist 2,$(words $(goals)),$(goals)): $(firstword $(goals)) ; @:
 else
 # ---- inside ---------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 ifeq ($(origin CXX),default)
-CXX := g++
+CXX := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
-compiler := $(if $(findstring clang,$(CC)),-clang,)
-
-ifneq ($(filter-out release debug,$(MODE)),)
-$(error MODE is '$(MODE)'; it can be release or debug)
+# A cross build makes the tests of the lower floors only; see the target arm64.
+ifeq ($(CROSS),arm64)
+CC := aarch64-linux-gnu-gcc
+arm64_root := build/arm64-libraries
+CROSS_cflags := -isystem $(arm64_root)/usr/include -isystem $(arm64_root)/usr/include/aarch64-linux-gnu
 endif
-ifneq ($(filter-out address undefined thread,$(SAN)),)
-$(error SAN is '$(SAN)'; it can be address, undefined or thread)
-endif
+compiler := $(if $(findstring clang,$(CC)),-clang)$(if $(CROSS),-$(CROSS))
 variant := $(MODE)$(if $(SAN),-$(SAN))$(compiler)
 out := build/$(variant)
 quiet := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(2)')
 
-version := $(shell git describe --always --dirty 2>/dev/null || echo unversioned)
-
+# ---- flags ------------------------------------------------------------------------
 warnings := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough
 # No contraction: distances must be the same bits in every kernel and in the tests' twin.
 CFLAGS_common := -std=gnu23 -g -fno-omit-frame-pointer -fvisibility=hidden -ffp-contract=off -pthread -I. $(warnings)
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS_debug := -O1 -DTROVE_DEBUG
-SAN_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+SAN_cflags := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+SAN_ldflags := $(SAN_cflags)
+ifeq ($(SAN),fuzzer)
+SAN_cflags := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SAN_ldflags := -fsanitize=fuzzer,address,undefined
+endif
 ifneq ($(SAN),)
 CFLAGS_release := -O1
 endif
-all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_flags) $(CFLAGS)
-all_cxxflags = -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_flags)
+all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_cflags) $(CROSS_cflags) $(CFLAGS)
+all_cxxflags = -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_cflags) $(CXXFLAGS)
+all_ldflags = -Wl,-z,relro,-z,now $(SAN_ldflags) $(LDFLAGS)
 
 libraries := -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -lm -lpthread
 # mimalloc overrides malloc for the process, so it stands before libc; the sanitizers
 # bring a malloc of their own that must win.
-heap_library := $(if $(filter address thread,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
+heap_library := $(if $(filter address thread fuzzer,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
+trovebench_libraries := -lhiredis
+ifeq ($(CROSS),arm64)
+libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lz -lm -lpthread
+endif
 
-engine_sources := $(sort $(wildcard engine/*/*.c proto/*.c))
+# ---- sources ----------------------------------------------------------------------
+floors := $(if $(CROSS),engine/base engine/memory engine/store proto,engine/* proto)
+engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 support_sources := $(sort $(wildcard tests/support/*.c))
 support_objects := $(support_sources:%.c=$(out)/%.o)
-programs := $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c))))
-test_sources := $(sort $(shell find tests/unit tests/property tests/integration -name 'test_*.c' 2>/dev/null))
+PROGRAMS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c))))
+test_folders := $(if $(CROSS),$(foreach f,$(notdir $(floors)),$(wildcard tests/unit/$f tests/property/$f tests/*/engine/$f)), \
+	tests/unit tests/property tests/integration)
+test_sources := $(sort $(shell find $(test_folders) -name 'test_*.c' 2>/dev/null))
 test_programs := $(test_sources:%.c=$(out)/%)
+fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz_programs := $(fuzz_sources:%.c=$(out)/%)
+headers := $(sort $(wildcard engine/*/*.h proto/*.h cmd/*/*.h tests/support/*.h))
 
-.PHONY: all programs tests clean help
-all: programs
+# What is remembered of the last run: other flags or another version build again.
+remember = $(if $(filter-out $(host_goals),$(or $(MAKECMDGOALS),all)),$(if $(subst x$(file <$(out)/$(1))x,,x$(2)x),$(shell \
+	mkdir -p $(out))$(file >$(out)/$(1),$(2))))
+$(call remember,flags,$(CC) $(CXX) $(all_cflags) $(all_cxxflags))
+$(call remember,link,$(CC) $(CXX) $(all_ldflags) $(heap_library) $(libraries))
+$(call remember,version,$(VERSION))
+$(out)/flags $(out)/link $(out)/version:
+
+.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 demo install ci clean help
+all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
-$(out)/cmd/%/main.o: CFLAGS += -DTROVE_VERSION='"$(version)"'
+$(out)/cmd/%/main.o: CFLAGS += -DTROVE_VERSION='"$(VERSION)"'
+$(PROGRAMS:%=$(out)/cmd/%/main.o): $(out)/version
 
 # Programs of the release build are linked from build/ itself.
-programs: $(programs:%=$(out)/bin/%)
-	$(quiet)for p in $(programs); do ln -sf $(variant)/bin/$$p build/$$p; done
+programs: $(PROGRAMS:%=$(out)/bin/%)
+	$(quiet)for p in $(PROGRAMS); do ln -sfn $(variant)/bin/$$p build/$$p; done
 
-$(out)/%.o: %.c
+$(out)/%.o: %.c $(out)/flags
 	$(call say,CC,$<)
 	$(quiet)mkdir -p $(@D)
 	$(quiet)$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 
-$(out)/%.o: %.cc
+$(out)/%.o: %.cc $(out)/flags
 	$(call say,CXX,$<)
 	$(quiet)mkdir -p $(@D)
 	$(quiet)$(CXX) $(all_cxxflags) -MMD -MP -c -o $@ $<
@@ -92,31 +131,76 @@ $(out)/libengine.a: $(engine_objects)
 
 define program_rule
 $(1)_objects := $$(patsubst %,$(out)/%.o,$$(basename $$(wildcard cmd/$(1)/*.c cmd/$(1)/*.cc)))
-$(out)/bin/$(1): $$($(1)_objects) $(out)/libengine.a
+$(out)/bin/$(1): $$($(1)_objects) $(out)/libengine.a $(out)/link
 	$$(call say,LINK,$$@)
 	$$(quiet)mkdir -p $$(@D)
-	$$(quiet)$(if $(wildcard cmd/$(1)/*.cc),$(CXX),$(CC)) $(SAN_flags) -o $$@ $$($(1)_objects) $(heap_library) $(out)/libengine.a $($(1)_libraries) $(libraries)
+	$$(quiet)$(if $(wildcard cmd/$(1)/*.cc),$(CXX),$(CC)) $$(all_ldflags) -o $$@ $$($(1)_objects) $$(heap_library) \
+		$(out)/libengine.a $$($(1)_libraries) $$(libraries)
 -include $$($(1)_objects:.o=.d)
 endef
-$(foreach p,$(programs),$(eval $(call program_rule,$(p))))
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 tests: $(test_programs)
-$(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a
+$(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
-	$(quiet)$(CC) $(SAN_flags) -o $@ $< $(support_objects) $(out)/libengine.a -lcmocka $(libraries)
+	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(support_objects) $(out)/libengine.a $(if $(filter fuzzer,$(SAN)),,-lcmocka) $(libraries)
 
--include $(engine_objects:.o=.d) $(support_objects:.o=.d) $(test_sources:%.c=$(out)/%.d)
-.SECONDARY:
+# Each header must compile alone.
+check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
+$(out)/alone/%.h.o: %.h $(out)/flags
+	$(quiet)mkdir -p $(@D)
+	$(quiet)printf '#include "%s"\n' '$<' >$(@:.o=.c)
+	$(quiet)$(CC) $(all_cflags) -MMD -MP -c -o $@ $(@:.o=.c)
 
-.PHONY: test
-test: programs tests
-	$(quiet)tests/run $(out)
+-include $(engine_objects:.o=.d) $(support_objects:.o=.d) $(headers:%=$(out)/alone/%.d)
+-include $(test_sources:%.c=$(out)/%.d) $(fuzz_sources:%.c=$(out)/%.d)
 
-clean:
+test: programs tests check-headers ## build and run all tests; T=text runs those with text in their name
+	$(quiet)tests/run $(out) $(T)
+
+tidy: ## check the house rules alone: floors, guards, banned calls, ...
+	$(quiet)tests/tidy/tidy
+
+scripts := $(sort $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env (ba)?sh' $$(find .ci deploy tests cmd -type f \
+	-not -path '*/node_modules/*' -not -path '*/corpus/*' 2>/dev/null) /dev/null))
+shellcheck: ## check every shell script
+	$(quiet)shellcheck $(scripts)
+	$(quiet)echo 'shellcheck: $(words $(scripts)) scripts, nothing to say'
+
+fuzz: ## run every fuzzer for FUZZ_SECONDS (20) each, from its corpus
+	$(quiet)$(MAKE) CC=clang SAN=fuzzer fuzzers
+	$(quiet)tests/fuzz/run build/$(MODE)-fuzzer-clang $(FUZZ_SECONDS)
+fuzzers: $(fuzz_programs)
+
+arm64: ## build the lower floors for arm64 and run their tests in an emulator
+	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test
+arm64-test: $(arm64_root)/ready tests
+	$(quiet)TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
+		tests/run $(out)
+ifeq ($(CROSS),arm64)
+$(arm64_root)/ready: tests/support/arm64_libraries
+	$(call say,FETCH,$(@D))
+	$(quiet)tests/support/arm64_libraries $(@D)
+$(engine_objects) $(support_objects) $(test_sources:%.c=$(out)/%.o): | $(arm64_root)/ready
+.PHONY: arm64-test
+endif
+
+demo: programs ## start troved on real data, replay an hour of taxis, print what they meet
+	$(quiet)TROVE_BUILD=$(out) deploy/demo
+
+PREFIX ?= /usr/local
+install: programs ## install the programs below DESTDIR and PREFIX (/usr/local)
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS:%=$(out)/bin/%)
+
+ci: ## everything that CI runs: both compilers, all sanitizers, fuzzers, tidy
+	.ci/run
+
+clean: ## remove build/
 	rm -rf build
 
-help:
-	@echo 'make            build the programs into build/'
-	@echo 'make test       set up, build, run all tests'
-	@echo 'variables: SAN=address|undefined|thread  MODE=release|debug  CC=clang  V=1'
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'MODE=release|debug   SAN=address|undefined|thread   CC=gcc|clang   V=1 (show commands)   CFLAGS=... LDFLAGS=...'
+	@echo 'Each variant has its own folder below build/; build/PROGRAM is a link to what was built last.'
 endif

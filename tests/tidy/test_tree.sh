@@ -1,0 +1,3 @@
+#!/bin/sh
+# The tree keeps the house rules.
+exec "$(dirname "$0")/tidy"
