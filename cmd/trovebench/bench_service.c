@@ -9,13 +9,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "cmd/trovebench/bench_service.h"
-
+#include "cmd/trovebench/bench.h"
 #include "cmd/trovebench/child.h"
 #include "cmd/trovebench/load.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
+#include "engine/store/geometry.h"
 #include "proto/frame.h"
 
 #include <hiredis/hiredis.h>
@@ -25,16 +25,17 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-enum { QUERIES = 4096, BATCH = 64, IN_FLIGHT = 64, BATCHES_IN_FLIGHT = 16 };
-static const double metres_per_degree = 6371008.8 * 3.14159265358979323846 / 180;
+#define PI 3.14159265358979323846
+enum { POINTS = 1000000, QUERIES = 4096, BATCH = 64, IN_FLIGHT = 64, BATCHES_IN_FLIGHT = 16, PATH_BYTES = 128 };
+static const double metres_per_degree = EARTH_RADIUS_M * PI / 180;
 
 struct bench {
-	const struct bench_service_options *options;
-	char directory[PATH_MAX];
-	char program_directory[PATH_MAX];
+	const struct bench_arguments *arguments;
+	char directory[PATH_BYTES / 2];
+	char programs[PATH_MAX]; /* the folder that holds trovebench and troved */
 	double *x, *y; /* points */
 	double radius_m;
 	struct locate_record *query;
@@ -105,7 +106,7 @@ int bench_service_echo(const char *url, size_t reply_bytes)
 static void make_points(struct bench *b)
 {
 	struct random random = {20260101};
-	size_t n = b->options->points;
+	size_t n = POINTS;
 	b->x = malloc(n * sizeof *b->x);
 	b->y = malloc(n * sizeof *b->y);
 	b->query = calloc(QUERIES, sizeof *b->query);
@@ -114,7 +115,7 @@ static void make_points(struct bench *b)
 		b->x[i] = random_between(&random, 0, 2);
 		b->y[i] = random_between(&random, -1, 1);
 	}
-	b->radius_m = sqrt(10.0 * 4.0 / (double)n / 3.14159265358979323846) * metres_per_degree;
+	b->radius_m = sqrt(10.0 * 4.0 / (double)n / PI) * metres_per_degree;
 	for (size_t i = 0; i < QUERIES; i++) {
 		b->query[i].x = random_between(&random, 0.05, 1.95);
 		b->query[i].y = random_between(&random, -0.95, 0.95);
@@ -155,7 +156,7 @@ static void write_rewards(const struct bench *b, const char *path)
 	FILE *f = fopen(path, "we");
 	CHECK(f != NULL, "%s", path);
 	fprintf(f, "id,x,y,radius\n");
-	for (size_t i = 0; i < b->options->points; i++)
+	for (size_t i = 0; i < POINTS; i++)
 		fprintf(f, "%zu,%.9f,%.9f,100\n", i + 1, b->x[i], b->y[i]);
 	fclose(f);
 }
@@ -164,9 +165,9 @@ static void write_rewards(const struct bench *b, const char *path)
 
 static bool start_troved(struct bench *b)
 {
-	char program[2 * PATH_MAX], rewards[2 * PATH_MAX], directory[2 * PATH_MAX], socket[2 * PATH_MAX], reply[2 * PATH_MAX],
-		file[2 * PATH_MAX];
-	snprintf(program, sizeof program, "%s/troved", b->program_directory);
+	char program[PATH_MAX + 16], rewards[PATH_BYTES], directory[PATH_BYTES], socket[PATH_BYTES], reply[2 * PATH_BYTES],
+		file[2 * PATH_BYTES];
+	snprintf(program, sizeof program, "%s/troved", b->programs);
 	snprintf(rewards, sizeof rewards, "%s/rewards.csv", b->directory);
 	snprintf(file, sizeof file, "rewards.file=%s", rewards);
 	snprintf(directory, sizeof directory, "data.directory=%s", b->directory);
@@ -225,7 +226,7 @@ static bool check_json(void *context, const void *bytes, size_t count)
 static struct load_result run_troved(struct bench *b, const struct load_message *messages, size_t message_count,
                                      unsigned in_flight, double rate, bool is_json, struct reply_check *check)
 {
-	char url[PATH_MAX + 32];
+	char url[PATH_BYTES];
 	struct load_result result;
 	snprintf(url, sizeof url, "ipc://%s/trove.ipc", b->directory);
 	struct load_options options = {
@@ -233,7 +234,7 @@ static struct load_result run_troved(struct bench *b, const struct load_message 
 		.messages = messages,
 		.message_count = message_count,
 		.in_flight = in_flight,
-		.seconds = b->options->seconds,
+		.seconds = b->arguments->seconds,
 		.rate = rate,
 		.check = is_json ? check_json : check_frames,
 		.context = check,
@@ -247,9 +248,9 @@ static struct load_result run_troved(struct bench *b, const struct load_message 
 static struct load_result run_echo(struct bench *b, const struct load_message *messages, size_t reply_bytes,
                                    unsigned in_flight, double rate)
 {
-	char program[2 * PATH_MAX], url[PATH_MAX + 32], size[32];
+	char program[PATH_MAX + 16], url[PATH_BYTES], size[32];
 	struct load_result result;
-	snprintf(program, sizeof program, "%s/trovebench", b->program_directory);
+	snprintf(program, sizeof program, "%s/trovebench", b->programs);
 	snprintf(url, sizeof url, "ipc://%s/echo.ipc", b->directory);
 	snprintf(size, sizeof size, "%zu", reply_bytes);
 	const char *const arguments[] = {program, "echo-server", url, size, NULL};
@@ -260,7 +261,7 @@ static struct load_result run_echo(struct bench *b, const struct load_message *m
 		.messages = messages,
 		.message_count = QUERIES,
 		.in_flight = in_flight,
-		.seconds = b->options->seconds,
+		.seconds = b->arguments->seconds,
 		.rate = rate,
 	};
 	CHECK(load_run(&options, &result), "the echo does not answer");
@@ -273,9 +274,9 @@ static struct load_result run_echo(struct bench *b, const struct load_message *m
 static bool load_redis(struct bench *b)
 {
 	size_t waiting = 0;
-	for (size_t i = 0; i < b->options->points; i++) {
+	for (size_t i = 0; i < POINTS; i++) {
 		redisAppendCommand(b->redis_connection, "GEOADD g %.9f %.9f %lu", b->x[i], b->y[i], (unsigned long)i + 1);
-		if (++waiting < 1024 && i + 1 < b->options->points)
+		if (++waiting < 1024 && i + 1 < POINTS)
 			continue;
 		for (; waiting > 0; waiting--) {
 			redisReply *reply;
@@ -290,7 +291,7 @@ static bool load_redis(struct bench *b)
 /* Without Redis the rest still runs. */
 static bool start_redis(struct bench *b)
 {
-	char socket[PATH_MAX + 16];
+	char socket[PATH_BYTES];
 	snprintf(socket, sizeof socket, "%s/redis", b->directory);
 	const char *const arguments[] = {"redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly",
 	                                 "no", "--daemonize", "no", NULL};
@@ -309,7 +310,7 @@ static double run_redis(struct bench *b, uint64_t *hits, uint64_t *queries)
 	int64_t start = clock_monotonic_ns();
 	uint64_t done = 0;
 	*hits = 0;
-	while (clock_monotonic_ns() - start < (int64_t)(b->options->seconds * 1e9)) {
+	while (clock_monotonic_ns() - start < (int64_t)(b->arguments->seconds * 1e9)) {
 		for (int i = 0; i < BATCH; i++) {
 			const struct locate_record *q = &b->query[(done + (uint64_t)i) % QUERIES];
 			redisAppendCommand(b->redis_connection, "GEOSEARCH g FROMLONLAT %.9f %.9f BYRADIUS %.6f m", (double)q->x,
@@ -328,96 +329,150 @@ static double run_redis(struct bench *b, uint64_t *hits, uint64_t *queries)
 	return (double)done * 1e9 / (double)(clock_monotonic_ns() - start);
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------- */
+/* Sockets that their servers leave behind. */
+static void remove_directory(const char *directory)
+{
+	static const char *const names[] = {"trove.ipc", "echo.ipc", "redis", "rewards.csv"};
+	char path[PATH_BYTES];
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+		unlink(path);
+	}
+	rmdir(directory);
+}
 
-enum { ROUNDS_MAX = 64 };
+static void free_bench(struct bench *b)
+{
+	if (b->redis_connection != NULL)
+		redisFree(b->redis_connection);
+	free(b->x);
+	free(b->y);
+	free(b->query);
+	free(b->bytes);
+	free(b);
+}
 
-struct round {
-	double echo, single, json, echo_json, batch_events, redis;
-	double echo_p999, single_p999, single_p50, echo_p50;
-	double hits_per_event, redis_hits_per_event;
-	double rate; /* of the latency runs */
+/* ---- rounds ------------------------------------------------------------------------------------ */
+
+enum { ECHO, SINGLE, ECHO_JSON, JSON, BATCHES, REDIS, FIGURES };
+
+struct rounds {
+	struct bench_case figure[FIGURES];
+	double hits[REPEAT_MAX], redis_hits[REPEAT_MAX];
+	double paced_rate[REPEAT_MAX], p50[REPEAT_MAX], p999[REPEAT_MAX], echo_p50[REPEAT_MAX], echo_p999[REPEAT_MAX],
+		p999_ratio[REPEAT_MAX];
 };
 
-static int compare_doubles(const void *a, const void *b)
+static void init_rounds(struct rounds *r)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
+	struct bench_case *f = r->figure;
+	f[ECHO] = (struct bench_case){.name = "bare nng echo, same sizes"};
+	f[SINGLE] = (struct bench_case){.name = "trove, binary, one event", .reference = &f[ECHO], .target = 0.8};
+	f[ECHO_JSON] = (struct bench_case){.name = "bare nng echo, sizes of JSON"};
+	f[JSON] = (struct bench_case){.name = "trove, JSON, one event", .reference = &f[ECHO_JSON]};
+	f[REDIS] = (struct bench_case){.name = "Redis GEOSEARCH, pipeline of 64"};
+	f[BATCHES] = (struct bench_case){.name = "trove, binary, batches of 64", .reference = &f[REDIS], .target = 20};
 }
 
-static double median(double *values, unsigned count)
-{
-	qsort(values, count, sizeof *values, compare_doubles);
-	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
-static void run_round(struct bench *b, struct round *r)
+/* The same rate for both: half of what trove can do. */
+static void run_paced(struct bench *b, struct rounds *r, unsigned i, size_t reply_bytes)
 {
 	struct reply_check check = {};
+	double rate = r->figure[SINGLE].rates[i] / 2;
+	r->paced_rate[i] = rate;
+	struct load_result paced = run_troved(b, b->single, QUERIES, 4 * IN_FLIGHT, rate, false, &check);
+	r->p50[i] = histogram_quantile(&paced.latency, 0.5);
+	r->p999[i] = histogram_quantile(&paced.latency, 0.999);
+	paced = run_echo(b, b->single, reply_bytes, 4 * IN_FLIGHT, rate);
+	r->echo_p50[i] = histogram_quantile(&paced.latency, 0.5);
+	r->echo_p999[i] = histogram_quantile(&paced.latency, 0.999);
+	r->p999_ratio[i] = r->p999[i] / r->echo_p999[i];
+}
+
+static void run_round(struct bench *b, struct rounds *r, unsigned i)
+{
+	struct reply_check check = {};
+	struct bench_case *f = r->figure;
 	struct load_result single = run_troved(b, b->single, QUERIES, IN_FLIGHT, 0, false, &check);
-	r->hits_per_event = (double)check.hits / (double)check.events;
-	r->single = single.rate;
-	r->echo = run_echo(b, b->single, single.reply_bytes, IN_FLIGHT, 0).rate;
+	r->hits[i] = (double)check.hits / (double)check.events;
+	f[SINGLE].rates[i] = single.rate;
+	f[ECHO].rates[i] = run_echo(b, b->single, single.reply_bytes, IN_FLIGHT, 0).rate;
 	struct load_result json = run_troved(b, b->json, QUERIES, IN_FLIGHT, 0, true, &check);
-	r->json = json.rate;
-	r->echo_json = run_echo(b, b->json, json.reply_bytes, IN_FLIGHT, 0).rate;
-	r->batch_events = run_troved(b, b->batch, QUERIES / BATCH, BATCHES_IN_FLIGHT, 0, false, &check).rate * BATCH;
-	r->rate = r->single / 2;
-	struct load_result paced = run_troved(b, b->single, QUERIES, 4 * IN_FLIGHT, r->rate, false, &check);
-	r->single_p50 = histogram_quantile(&paced.latency, 0.5);
-	r->single_p999 = histogram_quantile(&paced.latency, 0.999);
-	paced = run_echo(b, b->single, single.reply_bytes, 4 * IN_FLIGHT, r->rate);
-	r->echo_p50 = histogram_quantile(&paced.latency, 0.5);
-	r->echo_p999 = histogram_quantile(&paced.latency, 0.999);
+	f[JSON].rates[i] = json.rate;
+	f[ECHO_JSON].rates[i] = run_echo(b, b->json, json.reply_bytes, IN_FLIGHT, 0).rate;
+	f[BATCHES].rates[i] = BATCH * run_troved(b, b->batch, QUERIES / BATCH, BATCHES_IN_FLIGHT, 0, false, &check).rate;
 	if (b->redis_connection != NULL) {
 		uint64_t hits, queries;
-		r->redis = run_redis(b, &hits, &queries);
-		r->redis_hits_per_event = (double)hits / (double)queries;
+		f[REDIS].rates[i] = run_redis(b, &hits, &queries);
+		r->redis_hits[i] = (double)hits / (double)queries;
 	}
+	run_paced(b, r, i, single.reply_bytes);
 }
 
-#define MEDIAN(expression) \
-	({ \
-		double values[ROUNDS_MAX]; \
-		for (unsigned i = 0; i < count; i++) { \
-			const struct round *r = &rounds[i]; \
-			values[i] = (expression); \
-		} \
-		median(values, count); \
-	})
-
-static void print_results(const struct round *rounds, unsigned count)
+static void finish_case(struct bench_case *c, unsigned count)
 {
-	printf("hits per event: trove %.2f redis %.2f\n", MEDIAN(r->hits_per_event), MEDIAN(r->redis_hits_per_event));
-	printf("single binary %.0f/s echo %.0f/s ratio %.3f (target 0.8)\n", MEDIAN(r->single), MEDIAN(r->echo), MEDIAN(r->single / r->echo));
-	printf("single json %.0f/s echo %.0f/s ratio %.3f\n", MEDIAN(r->json), MEDIAN(r->echo_json), MEDIAN(r->json / r->echo_json));
-	printf("batch64 %.0f events/s (target 1e6)\n", MEDIAN(r->batch_events));
-	printf("redis %.0f/s ratio %.1f (target 20)\n", MEDIAN(r->redis), MEDIAN(r->batch_events / r->redis));
-	printf("latency at %.0f/s: trove p50 %.1f p99.9 %.1f us, echo p50 %.1f p99.9 %.1f us, ratio %.2f (target < 4)\n", MEDIAN(r->rate),
-	       MEDIAN(r->single_p50) / 1e3, MEDIAN(r->single_p999) / 1e3, MEDIAN(r->echo_p50) / 1e3, MEDIAN(r->echo_p999) / 1e3,
-	       MEDIAN(r->single_p999 / r->echo_p999));
+	double values[REPEAT_MAX];
+	memcpy(values, c->rates, sizeof values);
+	c->rate = bench_median(values, count);
+	for (unsigned i = 0; c->reference != NULL && i < count; i++)
+		values[i] = c->rates[i] / c->reference->rates[i];
+	if (c->reference != NULL)
+		c->ratio = bench_median(values, count);
 }
 
-int bench_service_run(const struct bench_service_options *options)
+static void report_rounds(struct bench *b, struct rounds *r)
 {
-	static struct bench bench;
-	struct bench *b = &bench;
-	struct round rounds[ROUNDS_MAX];
-	b->options = options;
-	ssize_t n = readlink("/proc/self/exe", b->program_directory, sizeof b->program_directory - 1);
-	CHECK(n > 0, "/proc/self/exe");
-	*strrchr(b->program_directory, '/') = '\0';
-	strcpy(b->directory, "/tmp/trovebench.XXXXXX");
+	unsigned count = b->arguments->repeat;
+	bool has_redis = b->redis_connection != NULL;
+	struct report report;
+	report_open(&report, "service", b->arguments);
+	report_note(&report, "ipc, both sides on this machine; %d rewards; one connection, %d requests in flight (%d batches)",
+	            POINTS, IN_FLIGHT, BATCHES_IN_FLIGHT);
+	report_note(&report, "rewards found per event: trove %.2f%s", bench_median(r->hits, count),
+	            has_redis ? "" : "; SKIP: no redis-server, no comparison with it");
+	if (has_redis)
+		report_note(&report, "the same by Redis: %.2f (ids only, not sorted; trove: ten fields, nearest first)",
+		            bench_median(r->redis_hits, count));
+	else
+		r->figure[BATCHES].reference = NULL;
+	for (int i = 0; i < FIGURES; i++)
+		finish_case(&r->figure[i], count);
+	report_cases(&report, "messages", r->figure, BATCHES, "messages/s");
+	report_cases(&report, "events", &r->figure[BATCHES], has_redis ? 2 : 1, "events/s");
+	report_figure(&report, "events", "located events per second, batches of 64", r->figure[BATCHES].rate, 1e6, false);
+	report_note(&report, "latency at %.0f messages/s (half of trove's rate), from when each was due:",
+	            bench_median(r->paced_rate, count));
+	report_note(&report, "  trove p50 %.0f us, p99.9 %.0f us; echo p50 %.0f us, p99.9 %.0f us",
+	            bench_median(r->p50, count) / 1e3, bench_median(r->p999, count) / 1e3, bench_median(r->echo_p50, count) / 1e3,
+	            bench_median(r->echo_p999, count) / 1e3);
+	report_figure(&report, "latency", "p99.9 of trove over that of the echo", bench_median(r->p999_ratio, count), 4, true);
+	report_close(&report);
+}
+
+int bench_service(const struct bench_arguments *arguments)
+{
+	struct bench *b = calloc(1, sizeof *b);
+	struct rounds *rounds = calloc(1, sizeof *rounds);
+	CHECK(b != NULL && rounds != NULL, "memory");
+	b->arguments = arguments;
+	CHECK(readlink("/proc/self/exe", b->programs, sizeof b->programs - 1) > 0, "/proc/self/exe");
+	*strrchr(b->programs, '/') = '\0';
+	snprintf(b->directory, sizeof b->directory, "/tmp/trovebench.XXXXXX");
 	CHECK(mkdtemp(b->directory) != NULL, "temporary directory");
 	make_points(b);
 	make_messages(b);
-	if (start_troved(b)) {
+	init_rounds(rounds);
+	bool good = start_troved(b);
+	if (good) {
 		start_redis(b);
-		for (unsigned i = 0; i < options->repeat; i++)
-			run_round(b, &rounds[i]);
-		print_results(rounds, options->repeat);
+		for (unsigned i = 0; i < arguments->repeat; i++)
+			run_round(b, rounds, i);
+		report_rounds(b, rounds);
 	}
-	child_stop(&b->troved);
+	good &= child_stop(&b->troved) == 0;
 	child_stop(&b->redis);
-	return 0;
+	remove_directory(b->directory);
+	free_bench(b);
+	free(rounds);
+	return good ? EX_OK : EX_UNAVAILABLE;
 }

@@ -11,10 +11,13 @@
 static const struct scenario {
 	const char *name;
 	int (*run)(const struct bench_arguments *arguments);
+	double seconds;  /* unless told: of one repetition of one case */
+	unsigned repeat;
 	const char *help;
 } scenarios[] = {
-	{"filter", bench_filter, "SIMD filters beside a plain read of memory and the scalar reference"},
-	{"index", bench_index, "finding rewards beside Boost.Geometry's packed R-tree"},
+	{"filter", bench_filter, 0.2, 7, "SIMD filters beside a plain read of memory and the scalar reference"},
+	{"index", bench_index, 0.2, 7, "finding rewards beside Boost.Geometry's packed R-tree"},
+	{"service", bench_service, 1, 5, "the service over ipc beside a bare nng echo and Redis"},
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
@@ -26,8 +29,8 @@ static void usage(FILE *out)
 		fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].help);
 	fprintf(out, "options:\n"
 	             "  --json       one JSON object instead of the table\n"
-	             "  --seconds N  how long one repetition of one case lasts (0.2)\n"
-	             "  --repeat N   repetitions, of which the median counts (7, at most 64)\n"
+	             "  --seconds N  how long one repetition of one case lasts (0.2; service 1)\n"
+	             "  --repeat N   repetitions, of which the median counts (7; service 5; at most 64)\n"
 	             "example: trovebench index --repeat 11\n");
 }
 
@@ -60,7 +63,9 @@ static bool is_help(const char *text)
 
 int main(int argc, char **argv)
 {
-	struct bench_arguments arguments = {.seconds = 0.2, .repeat = 7};
+	/* The service scenario starts this program again as the echo that it measures. */
+	if (argc == 4 && strcmp(argv[1], "echo-server") == 0)
+		return bench_service_echo(argv[2], strtoul(argv[3], NULL, 10));
 	for (int i = 1; i < argc; i++) {
 		if (is_help(argv[i])) {
 			usage(stdout);
@@ -70,6 +75,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; argc >= 2 && i < SCENARIOS; i++) {
 		if (strcmp(argv[1], scenarios[i].name) != 0)
 			continue;
+		struct bench_arguments arguments = {.seconds = scenarios[i].seconds, .repeat = scenarios[i].repeat};
 		if (!parse(argc, argv, &arguments)) {
 			fprintf(stderr, "trovebench: an option is unknown or its value out of range\n");
 			usage(stderr);
