@@ -1,6 +1,7 @@
 #include "engine/shard/shard_private.h"
 
 #include "engine/base/clock.h"
+#include "proto/frame.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -89,12 +90,25 @@ static bool queue_job(struct shard *shard, struct shard_job *job)
 	return false;
 }
 
+/* What the whole message must pass before its events are looked at. */
+static status open_message(struct shard *shard, struct worker *worker, const struct shard_job *job, struct problem *problem)
+{
+	struct request *request = &worker->request;
+	if (job->message_bytes <= (size_t)shard->options.message_bytes_max)
+		return request_open(request, job->message, job->message_bytes, &shard->limits, &worker->arena, problem);
+	request->encoding = frame_has_magic(job->message, job->message_bytes) ? ENCODING_BINARY : ENCODING_JSON;
+	*problem = (struct problem){.status = STATUS_too_large};
+	snprintf(problem->message, sizeof problem->message, "the message has %zu bytes; at most %lld are taken",
+	         job->message_bytes, (long long)shard->options.message_bytes_max);
+	return STATUS_too_large;
+}
+
 void shard_handle(struct shard *shard, struct shard_job *job)
 {
 	struct worker *worker = borrow_worker(shard);
 	struct request *request = &worker->request;
 	struct problem problem;
-	status s = request_open(request, job->message, job->message_bytes, &shard->limits, &worker->arena, &problem);
+	status s = open_message(shard, worker, job, &problem);
 	if (s != STATUS_ok) {
 		shard_count_problem(worker, s);
 		size_t bytes = reply_refusal(request->encoding, &problem, 0, worker->reply, worker->reply_capacity);
