@@ -97,14 +97,17 @@ static inline bool is_hopeless(const struct store_reader *r, double square)
 	return r->nearest_count == r->limit && square > r->nearest[0].square * (1 + 1e-12) + 1e-280;
 }
 
-static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count)
+static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count, bool is_open)
 {
 	struct store_reader *r = reader_of(s);
-	for (uint32_t i = 0; i < count; i++)
-		__builtin_prefetch(&run->exact[slots[i]]);
 	for (uint32_t i = 0; i < count; i++) {
-		const struct exact *e = &run->exact[slots[i]];
-		if (!search_is_eligible(s, run, slots[i]))
+		__builtin_prefetch(&run->exact[slots[i]]);
+		__builtin_prefetch(&run->ids[slots[i]]);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t slot = slots[i];
+		const struct exact *e = &run->exact[slot];
+		if (!is_open && !search_is_eligible(s, run, slot))
 			continue;
 		double square = search_square(s, e);
 		if (!search_is_inside(s, e, square))
@@ -112,7 +115,8 @@ static void visit_locate(struct search *s, const struct run *run, const uint32_t
 		r->count++;
 		if (is_hopeless(r, square))
 			continue;
-		struct nearest n = {search_distance(s, e, square), square, e->id_high, e->id_low, run, slots[i]};
+		const struct slot_id *id = &run->ids[slot];
+		struct nearest n = {search_distance(s, e, square), square, id->high, id->low, run, slot};
 		keep(r, &n);
 	}
 }
@@ -123,14 +127,13 @@ static void copy_matches(struct store_reader *r)
 		__builtin_prefetch(&r->nearest[i].run->cold[r->nearest[i].slot]);
 	for (uint32_t i = 0; i < r->nearest_count; i++) {
 		const struct nearest *n = &r->nearest[i];
-		const struct exact *e = &n->run->exact[n->slot];
 		const struct cold *c = &n->run->cold[n->slot];
 		r->matches[i] = (struct match){
-			.reward = {n->id_low, n->id_high, e->id_is_uuid},
+			.reward = {n->id_low, n->id_high, n->run->id_is_uuid[n->slot]},
 			.distance = n->distance,
 			.value = c->value,
 			.remaining = c->stock,
-			.kind = r->store->kinds.names[e->kind],
+			.kind = r->store->kinds.names[n->run->kind_numbers[n->slot]],
 		};
 	}
 }
@@ -158,19 +161,21 @@ void store_locate(struct store_reader *r, const struct locate_query *query, stru
 
 /* ---- find -------------------------------------------------------------------------- */
 
-static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count)
+static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count, bool is_open)
 {
 	struct store_reader *r = reader_of(s);
 	for (uint32_t i = 0; i < count; i++)
-		__builtin_prefetch(&run->exact[slots[i]]);
+		__builtin_prefetch(&run->ids[slots[i]]);
 	for (uint32_t i = 0; i < count; i++) {
-		const struct exact *e = &run->exact[slots[i]];
-		if (!search_is_eligible(s, run, slots[i]))
+		uint32_t slot = slots[i];
+		const struct exact *e = &run->exact[slot];
+		if (!is_open && !search_is_eligible(s, run, slot))
 			continue;
-		if (!search_is_inside(s, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
+		if (!search_is_clearly_inside(s, run, slot) &&
+		    !search_is_inside(s, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
 			continue;
 		if (r->count < r->found_capacity)
-			r->found[r->count] = (struct identifier){e->id_low, e->id_high, e->id_is_uuid};
+			r->found[r->count] = (struct identifier){run->ids[slot].low, run->ids[slot].high, run->id_is_uuid[slot]};
 		r->count++;
 	}
 }
@@ -201,7 +206,7 @@ static void copy_view(struct store_reader *r, const struct run *run, uint32_t sl
 	memcpy(r->name, name + 1, bytes);
 	r->name[bytes] = '\0';
 	*view = (struct reward_view){
-		.reward = {e->id_low, e->id_high, e->id_is_uuid},
+		.reward = {run->ids[slot].low, run->ids[slot].high, run->id_is_uuid[slot]},
 		.x = e->x,
 		.y = e->y,
 		.radius = e->radius,
@@ -213,7 +218,7 @@ static void copy_view(struct store_reader *r, const struct run *run, uint32_t sl
 		.benefit_value = c->benefit_value,
 		.per_actor = c->per_actor,
 		.benefit_type = (enum benefit_type)c->benefit_type,
-		.kind = r->store->kinds.names[e->kind],
+		.kind = r->store->kinds.names[run->kind_numbers[slot]],
 		.name = r->name,
 	};
 	memcpy(view->benefit_currency, c->benefit_currency, CURRENCY_BYTES);
