@@ -91,21 +91,27 @@ static inline bool search_is_inside(const struct search *s, const struct exact *
 	return search_distance(s, e, square) <= e->radius;
 }
 
-/* Do the 32-bit columns alone say that the area holds the slot? A value strictly between
- * rounded bounds was so before rounding. */
-static inline bool search_is_clearly_inside(const struct search *s, const struct run *run, uint32_t slot)
+/* Do the 32-bit columns alone say that the area holds all these slots? A value strictly
+ * between rounded bounds was so before rounding. */
+static inline bool search_is_clearly_inside(const struct search *s, const struct run *run, const uint32_t *slots,
+                                            uint32_t count)
 {
+	const struct filter_query p = *s->part;
+	uint32_t clear = 0;
 	if (s->area == LOCATE_BOX) {
-		const struct filter_query *p = s->part;
-		float x = run->x[slot];
-		float y = run->y[slot];
-		return x > p->min_x && x < p->max_x && y > p->min_y && y < p->max_y;
+		for (uint32_t i = 0; i < count; i++) {
+			float x = run->x[slots[i]];
+			float y = run->y[slots[i]];
+			clear += (x > p.min_x) & (x < p.max_x) & (y > p.min_y) & (y < p.max_y);
+		}
+	} else if (s->area == LOCATE_RADIUS && s->is_plane) {
+		for (uint32_t i = 0; i < count; i++) {
+			float dx = run->x[slots[i]] - p.x;
+			float dy = run->y[slots[i]] - p.y;
+			clear += dx * dx + dy * dy < s->inner_squared;
+		}
 	}
-	if (s->area != LOCATE_RADIUS || !s->is_plane)
-		return false;
-	float dx = run->x[slot] - s->part->x;
-	float dy = run->y[slot] - s->part->y;
-	return dx * dx + dy * dy < s->inner_squared;
+	return clear == count;
 }
 
 /* All that is no matter of place. */
