@@ -2,8 +2,8 @@
  * index: finding rewards near a place, in process, one thread, beside Boost.Geometry's
  * R-tree with the same points and queries.
  *
- * Measured is "give me the ids of all exact matches, in any order": store_find here (area,
- * window, kind, stock and version of each reward included), rtree.query there. Hits over
+ * Measured is "give me all exact matches, in any order": store_find here (slots; area,
+ * window, kind, stock and version of each reward included), rtree.query there (ids). Hits over
  * all queries must be equal. store_locate (nearest first, distances, at most 16) is
  * printed beside it. Points are floats, so that both sides hold the same numbers; the
  * store decides in double precision all the same.
@@ -41,7 +41,7 @@ struct asker {
 	double size; /* half the box's side, or the radius */
 	uint32_t limit;
 	uint32_t next;
-	struct identifier *found;
+	struct found_slot *found;
 	uint32_t *ids;
 };
 
@@ -223,7 +223,7 @@ static struct asker make_asker(struct store_reader *reader, const struct peer_bo
 	                      .boost = boost,
 	                      .places = places,
 	                      .limit = 16,
-	                      .found = take(FOUND_MAX * sizeof(struct identifier)),
+	                      .found = take(FOUND_MAX * sizeof(struct found_slot)),
 	                      .ids = take(FOUND_MAX * sizeof(uint32_t))};
 }
 

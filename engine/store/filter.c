@@ -59,3 +59,12 @@ float filter_radius_squared(double x, double y, double radius)
 	double wide = (radius + hidden_x + hidden_y) * (1 + 0x1p-20);
 	return filter_float_above(wide * wide + FLT_MIN);
 }
+
+float filter_inner_squared(double x, double y, double radius)
+{
+	double hidden_x = (2 * fabs(x) + radius) * 0x1p-23 + FLT_MIN;
+	double hidden_y = (2 * fabs(y) + radius) * 0x1p-23 + FLT_MIN;
+	double narrow = (radius - hidden_x - hidden_y) * (1 - 0x1p-20);
+	/* Below 1e-15 squares of floats come near their underflow. */
+	return narrow < 1e-15 ? -1 : filter_float_below(narrow * narrow);
+}

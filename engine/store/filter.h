@@ -67,6 +67,8 @@ struct filter {
 	filter_slots *box;          /* min <= x, y <= max */
 	filter_slots *circle;       /* plane: squared distance <= radius_squared */
 	filter_slots *reach;        /* own radius: |x - query x| (or round the back) <= reach */
+	filter_slots *box_only;     /* the area alone, for blocks whose other columns are known to pass */
+	filter_slots *circle_only;
 	filter_nodes *nodes_box;    /* boxes that meet the query's box */
 	filter_nodes *nodes_reach;  /* boxes that contain the query's place, or that place one period off */
 };
@@ -87,6 +89,8 @@ int32_t filter_at(int64_t at_ms);
 
 /* A plane circle's bound, widened by what rounding x, y of slots and query can hide. */
 float filter_radius_squared(double x, double y, double radius);
+/* The opposite: slots strictly below it are inside for certain. Negative: none is. */
+float filter_inner_squared(double x, double y, double radius);
 
 /* The nearest floats not above and not below a value. */
 float filter_float_below(double value);

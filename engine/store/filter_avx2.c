@@ -22,7 +22,7 @@
 #endif
 #include "engine/store/filter_table.h"
 
-enum { AHEAD = 512 }; /* slots; 2 KiB of a column */
+enum { AHEAD = 512, LONG = 128 }; /* slots; AHEAD is 2 KiB of a column; no fetching ahead in calls up to LONG */
 
 struct quad {
 	__m256 m[4];
@@ -72,47 +72,79 @@ static inline void fetch_ahead(const struct filter_columns *c, uint32_t i)
 	__builtin_prefetch(c->y + i + AHEAD + 16);
 }
 
-static uint32_t avx2_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first, uint32_t count,
-                         uint32_t *found)
+static inline __m256 in_box(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
 {
-	__m256 min_x = _mm256_set1_ps(q->min_x), max_x = _mm256_set1_ps(q->max_x);
-	__m256 min_y = _mm256_set1_ps(q->min_y), max_y = _mm256_set1_ps(q->max_y);
+	__m256 x = _mm256_loadu_ps(c->x + i);
+	__m256 y = _mm256_loadu_ps(c->y + i);
+	__m256 in_x = _mm256_and_ps(_mm256_cmp_ps(x, _mm256_set1_ps(q->min_x), _CMP_GE_OQ),
+	                            _mm256_cmp_ps(x, _mm256_set1_ps(q->max_x), _CMP_LE_OQ));
+	__m256 in_y = _mm256_and_ps(_mm256_cmp_ps(y, _mm256_set1_ps(q->min_y), _CMP_GE_OQ),
+	                            _mm256_cmp_ps(y, _mm256_set1_ps(q->max_y), _CMP_LE_OQ));
+	return _mm256_and_ps(in_x, in_y);
+}
+
+static inline __m256 in_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
+{
+	__m256 dx = _mm256_sub_ps(_mm256_loadu_ps(c->x + i), _mm256_set1_ps(q->x));
+	__m256 dy = _mm256_sub_ps(_mm256_loadu_ps(c->y + i), _mm256_set1_ps(q->y));
+	__m256 square = _mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy));
+	return _mm256_cmp_ps(square, _mm256_set1_ps(q->radius_squared), _CMP_LE_OQ);
+}
+
+/* One loop for both shapes; the flags are constants at each call. */
+[[gnu::always_inline]] static inline uint32_t scan(const struct filter_columns *c, const struct filter_query *query,
+                                                   uint32_t first, uint32_t count, uint32_t *found, bool is_circle,
+                                                   bool is_long)
+{
+	const struct filter_query q = *query; /* the stores to found cannot change it */
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 32) {
 		struct quad v;
-		fetch_ahead(c, i);
-		for (uint32_t k = 0; k < 4; k++) {
-			__m256 x = _mm256_loadu_ps(c->x + i + 8 * k);
-			__m256 y = _mm256_loadu_ps(c->y + i + 8 * k);
-			__m256 in_x = _mm256_and_ps(_mm256_cmp_ps(x, min_x, _CMP_GE_OQ), _mm256_cmp_ps(x, max_x, _CMP_LE_OQ));
-			__m256 in_y = _mm256_and_ps(_mm256_cmp_ps(y, min_y, _CMP_GE_OQ), _mm256_cmp_ps(y, max_y, _CMP_LE_OQ));
-			v.m[k] = _mm256_and_ps(in_x, in_y);
-		}
+		if (is_long)
+			fetch_ahead(c, i);
+		for (uint32_t k = 0; k < 4; k++)
+			v.m[k] = is_circle ? in_circle(c, &q, i + 8 * k) : in_box(c, &q, i + 8 * k);
 		if (is_any(&v))
-			n += finish(c, q, &v, i, found + n);
+			n += finish(c, query, &v, i, found + n);
 	}
 	return n;
+}
+
+[[gnu::always_inline]] static inline uint32_t scan_only(const struct filter_columns *c,
+                                                        const struct filter_query *query, uint32_t first,
+                                                        uint32_t count, uint32_t *found, bool is_circle)
+{
+	const struct filter_query q = *query;
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 8) {
+		__m256 m = is_circle ? in_circle(c, &q, i) : in_box(c, &q, i);
+		n += emit((uint32_t)_mm256_movemask_ps(m), i, found + n);
+	}
+	return n;
+}
+
+static uint32_t avx2_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first, uint32_t count,
+                         uint32_t *found)
+{
+	return count > LONG ? scan(c, q, first, count, found, false, true) : scan(c, q, first, count, found, false, false);
 }
 
 static uint32_t avx2_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
                             uint32_t count, uint32_t *found)
 {
-	__m256 qx = _mm256_set1_ps(q->x), qy = _mm256_set1_ps(q->y);
-	__m256 bound = _mm256_set1_ps(q->radius_squared);
-	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 32) {
-		struct quad v;
-		fetch_ahead(c, i);
-		for (uint32_t k = 0; k < 4; k++) {
-			__m256 dx = _mm256_sub_ps(_mm256_loadu_ps(c->x + i + 8 * k), qx);
-			__m256 dy = _mm256_sub_ps(_mm256_loadu_ps(c->y + i + 8 * k), qy);
-			__m256 square = _mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy));
-			v.m[k] = _mm256_cmp_ps(square, bound, _CMP_LE_OQ);
-		}
-		if (is_any(&v))
-			n += finish(c, q, &v, i, found + n);
-	}
-	return n;
+	return count > LONG ? scan(c, q, first, count, found, true, true) : scan(c, q, first, count, found, true, false);
+}
+
+static uint32_t avx2_box_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                              uint32_t count, uint32_t *found)
+{
+	return scan_only(c, q, first, count, found, false);
+}
+
+static uint32_t avx2_circle_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                                 uint32_t count, uint32_t *found)
+{
+	return scan_only(c, q, first, count, found, true);
 }
 
 static uint32_t avx2_reach(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
@@ -180,6 +212,8 @@ static const struct filter table = {
 	.box = avx2_box,
 	.circle = avx2_circle,
 	.reach = avx2_reach,
+	.box_only = avx2_box_only,
+	.circle_only = avx2_circle_only,
 	.nodes_box = avx2_nodes_box,
 	.nodes_reach = avx2_nodes_reach,
 };

@@ -18,7 +18,7 @@
 #include <immintrin.h>
 #endif
 
-enum { AHEAD = 512 }; /* slots; 2 KiB of a column */
+enum { AHEAD = 512, LONG = 128 }; /* slots; AHEAD is 2 KiB of a column; no fetching ahead in calls up to LONG */
 
 struct quad {
 	__mmask16 m[4];
@@ -59,48 +59,76 @@ static inline void fetch_ahead(const struct filter_columns *c, uint32_t i)
 	}
 }
 
-static uint32_t avx512_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                           uint32_t count, uint32_t *found)
+static inline __mmask16 in_box(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
 {
-	__m512 min_x = _mm512_set1_ps(q->min_x), max_x = _mm512_set1_ps(q->max_x);
-	__m512 min_y = _mm512_set1_ps(q->min_y), max_y = _mm512_set1_ps(q->max_y);
+	__m512 x = _mm512_loadu_ps(c->x + i);
+	__m512 y = _mm512_loadu_ps(c->y + i);
+	__mmask16 m = _mm512_cmp_ps_mask(x, _mm512_set1_ps(q->min_x), _CMP_GE_OQ);
+	m = _mm512_mask_cmp_ps_mask(m, x, _mm512_set1_ps(q->max_x), _CMP_LE_OQ);
+	m = _mm512_mask_cmp_ps_mask(m, y, _mm512_set1_ps(q->min_y), _CMP_GE_OQ);
+	return _mm512_mask_cmp_ps_mask(m, y, _mm512_set1_ps(q->max_y), _CMP_LE_OQ);
+}
+
+static inline __mmask16 in_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
+{
+	__m512 dx = _mm512_sub_ps(_mm512_loadu_ps(c->x + i), _mm512_set1_ps(q->x));
+	__m512 dy = _mm512_sub_ps(_mm512_loadu_ps(c->y + i), _mm512_set1_ps(q->y));
+	__m512 square = _mm512_add_ps(_mm512_mul_ps(dx, dx), _mm512_mul_ps(dy, dy));
+	return _mm512_cmp_ps_mask(square, _mm512_set1_ps(q->radius_squared), _CMP_LE_OQ);
+}
+
+/* One loop for both shapes; the flags are constants at each call. */
+[[gnu::always_inline]] static inline uint32_t scan(const struct filter_columns *c, const struct filter_query *query,
+                                                   uint32_t first, uint32_t count, uint32_t *found, bool is_circle,
+                                                   bool is_long)
+{
+	const struct filter_query q = *query; /* the stores to found cannot change it */
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 64) {
 		struct quad v;
-		fetch_ahead(c, i);
-		for (uint32_t k = 0; k < 4; k++) {
-			__m512 x = _mm512_loadu_ps(c->x + i + 16 * k);
-			__m512 y = _mm512_loadu_ps(c->y + i + 16 * k);
-			__mmask16 m = _mm512_cmp_ps_mask(x, min_x, _CMP_GE_OQ);
-			m = _mm512_mask_cmp_ps_mask(m, x, max_x, _CMP_LE_OQ);
-			m = _mm512_mask_cmp_ps_mask(m, y, min_y, _CMP_GE_OQ);
-			v.m[k] = _mm512_mask_cmp_ps_mask(m, y, max_y, _CMP_LE_OQ);
-		}
+		if (is_long)
+			fetch_ahead(c, i);
+		for (uint32_t k = 0; k < 4; k++)
+			v.m[k] = is_circle ? in_circle(c, &q, i + 16 * k) : in_box(c, &q, i + 16 * k);
 		if (is_any(&v))
-			n += finish(c, q, v, i, found + n);
+			n += finish(c, query, v, i, found + n);
 	}
 	return n;
+}
+
+[[gnu::always_inline]] static inline uint32_t scan_only(const struct filter_columns *c,
+                                                        const struct filter_query *query, uint32_t first,
+                                                        uint32_t count, uint32_t *found, bool is_circle)
+{
+	const struct filter_query q = *query;
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i += 16)
+		n += emit(is_circle ? in_circle(c, &q, i) : in_box(c, &q, i), i, found + n);
+	return n;
+}
+
+static uint32_t avx512_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                           uint32_t count, uint32_t *found)
+{
+	return count > LONG ? scan(c, q, first, count, found, false, true) : scan(c, q, first, count, found, false, false);
 }
 
 static uint32_t avx512_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
                               uint32_t count, uint32_t *found)
 {
-	__m512 qx = _mm512_set1_ps(q->x), qy = _mm512_set1_ps(q->y);
-	__m512 bound = _mm512_set1_ps(q->radius_squared);
-	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 64) {
-		struct quad v;
-		fetch_ahead(c, i);
-		for (uint32_t k = 0; k < 4; k++) {
-			__m512 dx = _mm512_sub_ps(_mm512_loadu_ps(c->x + i + 16 * k), qx);
-			__m512 dy = _mm512_sub_ps(_mm512_loadu_ps(c->y + i + 16 * k), qy);
-			__m512 square = _mm512_add_ps(_mm512_mul_ps(dx, dx), _mm512_mul_ps(dy, dy));
-			v.m[k] = _mm512_cmp_ps_mask(square, bound, _CMP_LE_OQ);
-		}
-		if (is_any(&v))
-			n += finish(c, q, v, i, found + n);
-	}
-	return n;
+	return count > LONG ? scan(c, q, first, count, found, true, true) : scan(c, q, first, count, found, true, false);
+}
+
+static uint32_t avx512_box_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                                uint32_t count, uint32_t *found)
+{
+	return scan_only(c, q, first, count, found, false);
+}
+
+static uint32_t avx512_circle_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                                   uint32_t count, uint32_t *found)
+{
+	return scan_only(c, q, first, count, found, true);
 }
 
 static uint32_t avx512_reach(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
@@ -163,6 +191,8 @@ static const struct filter table = {
 	.box = avx512_box,
 	.circle = avx512_circle,
 	.reach = avx512_reach,
+	.box_only = avx512_box_only,
+	.circle_only = avx512_circle_only,
 	.nodes_box = avx512_nodes_box,
 	.nodes_reach = avx512_nodes_reach,
 };

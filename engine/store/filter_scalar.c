@@ -31,6 +31,30 @@ static uint32_t scalar_circle(const struct filter_columns *c, const struct filte
 	return n;
 }
 
+static uint32_t scalar_box_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                                uint32_t count, uint32_t *found)
+{
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i++) {
+		found[n] = i;
+		n += (c->x[i] >= q->min_x) & (c->x[i] <= q->max_x) & (c->y[i] >= q->min_y) & (c->y[i] <= q->max_y);
+	}
+	return n;
+}
+
+static uint32_t scalar_circle_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
+                                   uint32_t count, uint32_t *found)
+{
+	uint32_t n = 0;
+	for (uint32_t i = first; i < first + count; i++) {
+		float dx = c->x[i] - q->x;
+		float dy = c->y[i] - q->y;
+		found[n] = i;
+		n += dx * dx + dy * dy <= q->radius_squared;
+	}
+	return n;
+}
+
 static uint32_t scalar_reach(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
                              uint32_t count, uint32_t *found)
 {
@@ -78,6 +102,8 @@ const struct filter filter_scalar = {
 	.box = scalar_box,
 	.circle = scalar_circle,
 	.reach = scalar_reach,
+	.box_only = scalar_box_only,
+	.circle_only = scalar_circle_only,
 	.nodes_box = scalar_nodes_box,
 	.nodes_reach = scalar_nodes_reach,
 };

@@ -6,9 +6,15 @@
 
 #include "engine/store/store.h"
 
-/* The ids of all matches, in no order and without distances: what an index query of
- * another library gives. Writes at most capacity, returns how many there are. As store_locate. */
-uint64_t store_find(struct store_reader *reader, const struct locate_query *query, struct identifier *found,
+/* Where a match stands: the number of its run in the view, and its slot there. Everything
+ * about a reward is one array access away from it. */
+struct found_slot {
+	uint32_t run, slot;
+};
+
+/* All matches, in no order and without distances: what an index query of another library
+ * gives. Writes at most capacity, returns how many there are. Otherwise as store_locate. */
+uint64_t store_find(struct store_reader *reader, const struct locate_query *query, struct found_slot *found,
                     uint64_t capacity);
 
 /* false: this reader looks at every slot. Results must not change. */

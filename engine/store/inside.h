@@ -20,6 +20,7 @@
 #define ENGINE_STORE_INSIDE_H
 
 #include "engine/base/epoch.h"
+#include "engine/store/find.h"
 #include "engine/store/kinds.h"
 #include "engine/store/run.h"
 #include "engine/store/search.h"
@@ -69,8 +70,9 @@ struct store_reader {
 	struct nearest nearest[LOCATE_LIMIT_MAX];
 	struct match matches[LOCATE_LIMIT_MAX];
 	/* store_find's */
-	struct identifier *found;
+	struct found_slot *found;
 	uint64_t found_capacity;
+	uint32_t run_number;
 	char name[NAME_BYTES_MAX + 1];
 };
 

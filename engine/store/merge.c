@@ -156,7 +156,7 @@ static bool choose(struct store *store, struct merge *m, bool is_idle)
 
 static bool is_kept(const struct merge *m, const struct run *run, uint32_t slot)
 {
-	uint64_t ended = atomic_load_explicit(&run->exact[slot].ended, memory_order_relaxed);
+	uint64_t ended = atomic_load_explicit(&run->ended[slot], memory_order_relaxed);
 	return ended == 0 || ended > m->published;
 }
 
@@ -207,7 +207,7 @@ static void end_again(struct merge *m, const struct end *end, uint64_t seed)
 	/* None: the copy was made after the end, and carries it. */
 	uint32_t slot = run_find(m->merged, id, UINT64_MAX, seed);
 	if (slot != RUN_SLOT_NONE)
-		atomic_store_explicit(&m->merged->exact[slot].ended, end->version, memory_order_relaxed);
+		run_end(m->merged, slot, end->version);
 }
 
 /* Most of a long log is worked off without the lock, so that the writer waits little. */
@@ -237,7 +237,7 @@ static uint32_t count_ended(const struct run *run)
 {
 	uint32_t ended = 0;
 	for (uint32_t slot = 0; slot < run_count_of(run); slot++)
-		ended += atomic_load_explicit(&run->exact[slot].ended, memory_order_relaxed) != 0;
+		ended += atomic_load_explicit(&run->ended[slot], memory_order_relaxed) != 0;
 	return ended;
 }
 

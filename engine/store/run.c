@@ -36,13 +36,21 @@ static void place_columns(struct run *run, struct layout *l)
 	run->reach_x = place(l, slots, sizeof *run->reach_x);
 	run->reach_y = place(l, slots, sizeof *run->reach_y);
 	run->exact = place(l, run->capacity, sizeof *run->exact);
+	run->ids = place(l, run->capacity, sizeof *run->ids);
+	run->ended = place(l, run->capacity, sizeof *run->ended);
+	run->kind_numbers = place(l, run->capacity, sizeof *run->kind_numbers);
+	run->id_is_uuid = place(l, run->capacity, sizeof *run->id_is_uuid);
 	run->cold = place(l, run->capacity, sizeof *run->cold);
-	run->ids = place(l, (size_t)run->ids_mask + 1, sizeof *run->ids);
+	run->table = place(l, (size_t)run->table_mask + 1, sizeof *run->table);
 	run->text = place(l, run->text_capacity, 1);
 }
 
 static void place_levels(struct run *run, struct layout *l)
 {
+	uint32_t blocks = run->level_count == 0 ? 0 : run->levels[0].node_count;
+	run->block_from = place(l, blocks, sizeof *run->block_from);
+	run->block_until = place(l, blocks, sizeof *run->block_until);
+	run->block_has_ended = place(l, blocks, sizeof *run->block_has_ended);
 	for (unsigned i = 0; i < run->level_count; i++) {
 		struct run_level *level = &run->levels[i];
 		float **columns[] = {&level->min_x,       &level->max_x,       &level->min_y,       &level->max_y,
@@ -73,7 +81,7 @@ static void plan_levels(struct run *run)
 }
 
 /* A table at most two thirds full keeps probes short. */
-static uint32_t ids_mask_for(uint32_t capacity)
+static uint32_t table_mask_for(uint32_t capacity)
 {
 	uint64_t size = 16;
 	while (size * 2 < (uint64_t)capacity * 3)
@@ -102,7 +110,7 @@ status run_create(struct run **out, bool is_plane, bool is_packed, uint32_t capa
 	run->text_capacity = text_capacity;
 	/* Readers of an open run look while it grows: there each slot's own `born` counts. */
 	run->born_max = is_packed ? 0 : UINT64_MAX;
-	run->ids_mask = ids_mask_for(capacity);
+	run->table_mask = table_mask_for(capacity);
 	if (is_packed)
 		plan_levels(run);
 	run->byte_count = place_all(run, NULL);
@@ -127,8 +135,8 @@ void run_destroy(struct run **run)
 
 void run_clear(struct run *run)
 {
-	for (uint32_t i = 0; i <= run->ids_mask; i++)
-		atomic_store_explicit(&run->ids[i], 0, memory_order_relaxed);
+	for (uint32_t i = 0; i <= run->table_mask; i++)
+		atomic_store_explicit(&run->table[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&run->count, 0, memory_order_relaxed);
 	run->text_used = 0;
 	run->ended_count = 0;
@@ -143,7 +151,7 @@ static void fill_hot(struct run *run, uint32_t slot, int64_t from_ms, int64_t un
 	run->y[slot] = (float)e->y;
 	run->from[slot] = filter_from(from_ms);
 	run->until[slot] = filter_until(until_ms);
-	run->kinds[slot] = stock == 0 ? 0 : 1u << (e->kind % 31);
+	run->kinds[slot] = stock == 0 ? 0 : 1u << (run->kind_numbers[slot] % 31);
 	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(e->radius) : geometry_geo_reach(e->y, e->radius);
 	/* What rounding this slot's and the query's place to floats, and the filter's own
 	 * subtraction, can hide: a few 2^-24 of the largest number met; geo: of 540 degrees. */
@@ -165,13 +173,12 @@ static uint64_t fill_text(struct run *run, const char *name, uint32_t bytes)
 	return offset;
 }
 
-static void fill_id(struct run *run, uint32_t slot, uint64_t seed)
+static void fill_table(struct run *run, uint32_t slot, uint64_t seed)
 {
-	const struct exact *e = &run->exact[slot];
-	uint32_t i = (uint32_t)hash_128(e->id_high, e->id_low, seed) & run->ids_mask;
-	while (atomic_load_explicit(&run->ids[i], memory_order_relaxed) != 0)
-		i = (i + 1) & run->ids_mask;
-	atomic_store_explicit(&run->ids[i], slot + 1, memory_order_release);
+	uint32_t i = (uint32_t)hash_128(run->ids[slot].high, run->ids[slot].low, seed) & run->table_mask;
+	while (atomic_load_explicit(&run->table[i], memory_order_relaxed) != 0)
+		i = (i + 1) & run->table_mask;
+	atomic_store_explicit(&run->table[i], slot + 1, memory_order_release);
 }
 
 void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed)
@@ -182,11 +189,10 @@ void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsig
 	e->y = reward->y;
 	e->radius = reward->radius;
 	e->cosine = run->is_plane ? 1 : geometry_cosine(reward->y);
-	e->id_low = reward->id.low;
-	e->id_high = reward->id.high;
-	e->id_is_uuid = reward->id.is_uuid;
-	e->kind = (uint8_t)kind;
-	atomic_store_explicit(&e->ended, 0, memory_order_relaxed);
+	run->ids[slot] = (struct slot_id){reward->id.low, reward->id.high};
+	run->id_is_uuid[slot] = reward->id.is_uuid;
+	run->kind_numbers[slot] = (uint8_t)kind;
+	atomic_store_explicit(&run->ended[slot], 0, memory_order_relaxed);
 	*c = (struct cold){
 		.value = reward->value,
 		.stock = reward->stock,
@@ -202,22 +208,18 @@ void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsig
 	if (run->born_max < born)
 		run->born_max = born;
 	fill_hot(run, slot, reward->from_ms, reward->until_ms, reward->stock);
-	fill_id(run, slot, seed);
+	fill_table(run, slot, seed);
 }
 
 void run_copy(struct run *run, uint32_t slot, const struct run *from, uint32_t from_slot, uint64_t seed)
 {
-	const struct exact *source = &from->exact[from_slot];
-	struct exact *e = &run->exact[slot];
-	e->x = source->x;
-	e->y = source->y;
-	e->radius = source->radius;
-	e->cosine = source->cosine;
-	e->id_low = source->id_low;
-	e->id_high = source->id_high;
-	e->kind = source->kind;
-	e->id_is_uuid = source->id_is_uuid;
-	atomic_store_explicit(&e->ended, atomic_load_explicit(&source->ended, memory_order_relaxed), memory_order_relaxed);
+	run->exact[slot] = from->exact[from_slot];
+	run->ids[slot] = from->ids[from_slot];
+	run->id_is_uuid[slot] = from->id_is_uuid[from_slot];
+	run->kind_numbers[slot] = from->kind_numbers[from_slot];
+	uint64_t ended = atomic_load_explicit(&from->ended[from_slot], memory_order_relaxed);
+	if (ended != 0)
+		run_end(run, slot, ended);
 	struct cold *c = &run->cold[slot];
 	*c = from->cold[from_slot];
 	const char *name = from->text + c->name;
@@ -231,7 +233,7 @@ void run_copy(struct run *run, uint32_t slot, const struct run *from, uint32_t f
 	run->kinds[slot] = from->kinds[from_slot];
 	run->reach_x[slot] = from->reach_x[from_slot];
 	run->reach_y[slot] = from->reach_y[from_slot];
-	fill_id(run, slot, seed);
+	fill_table(run, slot, seed);
 }
 
 uint32_t run_append(struct run *run, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed)
@@ -295,6 +297,22 @@ static void block_boxes(struct run *run, uint32_t count)
 	level_pad(l, l->node_count);
 }
 
+static void block_windows(struct run *run, uint32_t count)
+{
+	for (uint32_t i = 0; i < run->levels[0].node_count; i++) {
+		run->block_from[i] = INT32_MIN;
+		run->block_until[i] = INT32_MAX;
+	}
+	for (uint32_t slot = 0; slot < count; slot++) {
+		uint32_t i = slot / RUN_BLOCK;
+		int32_t from = run->kinds[slot] == 0 ? INT32_MAX : run->from[slot];
+		if (from > run->block_from[i])
+			run->block_from[i] = from;
+		if (run->until[slot] < run->block_until[i])
+			run->block_until[i] = run->until[slot];
+	}
+}
+
 static void parent_boxes(const struct run_level *children, struct run_level *l)
 {
 	for (uint32_t i = 0; i < l->node_count; i++)
@@ -314,6 +332,7 @@ void run_finish(struct run *run, uint32_t count)
 	CHECK(count <= run->capacity, "%u slots of %u", count, run->capacity);
 	pad_columns(run, count);
 	block_boxes(run, count);
+	block_windows(run, count);
 	for (unsigned i = 1; i < run->level_count; i++)
 		parent_boxes(&run->levels[i - 1], &run->levels[i]);
 	atomic_store_explicit(&run->count, count, memory_order_release);
@@ -321,13 +340,13 @@ void run_finish(struct run *run, uint32_t count)
 
 uint32_t run_find(const struct run *run, struct identifier id, uint64_t version, uint64_t seed)
 {
-	uint32_t i = (uint32_t)hash_128(id.high, id.low, seed) & run->ids_mask;
-	for (;; i = (i + 1) & run->ids_mask) {
-		uint32_t entry = atomic_load_explicit(&run->ids[i], memory_order_acquire);
+	uint32_t i = (uint32_t)hash_128(id.high, id.low, seed) & run->table_mask;
+	for (;; i = (i + 1) & run->table_mask) {
+		uint32_t entry = atomic_load_explicit(&run->table[i], memory_order_acquire);
 		if (entry == 0)
 			return RUN_SLOT_NONE;
-		const struct exact *e = &run->exact[entry - 1];
-		if (e->id_low == id.low && e->id_high == id.high && run_sees(run, entry - 1, version))
+		const struct slot_id *other = &run->ids[entry - 1];
+		if (other->low == id.low && other->high == id.high && run_sees(run, entry - 1, version))
 			return entry - 1;
 	}
 }

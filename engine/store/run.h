@@ -2,11 +2,13 @@
  * run: a number of rewards in slots. The store is a handful of runs.
  *
  *   hot      x y from until kinds reach_x reach_y   32 bits each, one column each: what filters read
- *   exact    64 bytes a slot: what decides a candidate
+ *   exact    32 bytes a slot: what decides a candidate; ids (16) and ended (8) beside it
  *   cold     64 bytes a slot: what is only carried into replies; names in a text blob
- *   ids      open addressing of slot numbers by XXH3 of the id
+ *   table    open addressing of slot numbers by XXH3 of the id
  *   levels   packed runs only: bounding boxes of blocks of 64 slots, of 16 blocks, of
  *            16 of those, ... for positions and for the rewards' own circles
+ *   blocks   packed runs only: is every slot of a block active, in stock and alive? Then
+ *            a query without kinds need not look at more than the places
  *
  * A packed run is complete when readers first see it; then only `ended` changes. An
  * open run grows by run_append: readers see a prefix of it. Memory: one mapping a run,
@@ -37,12 +39,13 @@ struct exact {
 	double x, y;
 	double radius;
 	double cosine; /* geometry_cosine(y); unused on the plane */
-	uint64_t id_low, id_high;
-	_Atomic uint64_t ended; /* 0: alive */
-	uint8_t kind;
-	bool id_is_uuid;
 };
-static_assert(sizeof(struct exact) == 64 && offsetof(struct exact, ended) == 48);
+static_assert(sizeof(struct exact) == 32);
+
+struct slot_id {
+	uint64_t low, high;
+};
+static_assert(sizeof(struct slot_id) == 16);
 
 struct cold {
 	int64_t value, stock, from_ms, until_ms, benefit_value;
@@ -65,14 +68,21 @@ struct run {
 	int32_t *from, *until;
 	uint32_t *kinds;
 	struct exact *exact;
+	struct slot_id *ids;
+	_Atomic uint64_t *ended; /* version; 0: alive */
+	int32_t *block_from;     /* the latest of a block; INT32_MAX where one is out of stock */
+	int32_t *block_until;    /* the earliest */
+	_Atomic uint8_t *block_has_ended;
+	uint8_t *kind_numbers;
+	bool *id_is_uuid;
 	uint64_t born_max;      /* every slot's born is at most this */
 	_Atomic uint32_t count; /* slots that readers may see */
 	unsigned level_count;   /* 0: not packed */
 	struct run_level levels[RUN_LEVELS_MAX];
 	struct cold *cold;
 	char *text;
-	_Atomic uint32_t *ids; /* slot + 1, 0: free */
-	uint32_t ids_mask;
+	_Atomic uint32_t *table; /* slot + 1, 0: free */
+	uint32_t table_mask;
 	uint32_t capacity; /* slots */
 	bool is_plane;
 	uint64_t text_used, text_capacity;
@@ -104,10 +114,26 @@ static inline uint64_t run_text_bytes(uint32_t name_bytes) { return 1 + (uint64_
 
 static inline bool run_sees(const struct run *run, uint32_t slot, uint64_t version)
 {
-	uint64_t ended = atomic_load_explicit(&run->exact[slot].ended, memory_order_relaxed);
+	uint64_t ended = atomic_load_explicit(&run->ended[slot], memory_order_relaxed);
 	if (__builtin_expect(ended != 0, 0) && ended <= version)
 		return false;
 	return run->born_max <= version || run->cold[slot].born <= version;
+}
+
+/* Packed runs: does every slot of the block count at this time and version, whatever its kind?
+ * `at` as by filter_at; strict, because the columns are in seconds. */
+static inline bool run_block_is_open(const struct run *run, uint32_t block, int32_t at, uint64_t version)
+{
+	return run->block_from[block] < at && run->block_until[block] - 1 > at && run->born_max <= version &&
+	       atomic_load_explicit(&run->block_has_ended[block], memory_order_relaxed) == 0;
+}
+
+/* The slot ends at a version; readers learn it when that is published. */
+static inline void run_end(struct run *run, uint32_t slot, uint64_t version)
+{
+	if (run->level_count != 0)
+		atomic_store_explicit(&run->block_has_ended[slot / RUN_BLOCK], 1, memory_order_relaxed);
+	atomic_store_explicit(&run->ended[slot], version, memory_order_relaxed);
 }
 
 /* The slot of an id that counts at this version, or RUN_SLOT_NONE. */

@@ -58,6 +58,7 @@ static void prepare_plane_circle(struct search *s)
 	p->max_x = filter_float_above(s->x + reach.x);
 	p->max_y = filter_float_above(s->y + reach.y);
 	p->radius_squared = filter_radius_squared(s->x, s->y, s->radius);
+	s->inner_squared = filter_inner_squared(s->x, s->y, s->radius);
 }
 
 /* Fills the set of kinds; returns the filter's bits. */
@@ -136,7 +137,7 @@ static void search_slots(struct search *s, const struct run *run, const struct f
 		uint32_t chunk = end - first < SEARCH_CHUNK ? end - first : SEARCH_CHUNK;
 		uint32_t n = filter(&columns, part, first, chunk, found);
 		if (n != 0)
-			visit(s, run, found, n);
+			visit(s, run, found, n, false);
 	}
 }
 
@@ -166,50 +167,61 @@ static inline void fetch_blocks(const struct run *run, const uint32_t *blocks, u
 	}
 }
 
-/* The children of one node (first..) at a level; level 0's nodes are blocks of slots. */
-static void search_level(struct search *s, const struct run *run, const struct filter_query *part, unsigned level,
-                         uint32_t first, uint32_t count, search_visitor *visit)
+static void search_block(struct search *s, const struct run *run, uint32_t block, search_visitor *visit)
 {
-	const struct run_level *l = &run->levels[level];
-	uint32_t nodes[RUN_FANOUT + FILTER_SPARE];
-	uint32_t n;
-	if (s->area == LOCATE_OWN) {
-		struct filter_boxes boxes = {l->reach_min_x, l->reach_max_x, l->reach_min_y, l->reach_max_y};
-		n = s->filter->nodes_reach(&boxes, part, first, count, nodes);
-	} else {
-		struct filter_boxes boxes = {l->min_x, l->max_x, l->min_y, l->max_y};
-		n = s->filter->nodes_box(&boxes, part, first, count, nodes);
-	}
-	if (level != 0) {
-		const struct run_level *below = &run->levels[level - 1];
-		for (uint32_t i = 0; i < n; i++) {
-			uint32_t child = nodes[i] * RUN_FANOUT;
-			uint32_t left = below->node_count - child;
-			search_level(s, run, part, level - 1, child, left < RUN_FANOUT ? left : RUN_FANOUT, visit);
-		}
-		return;
-	}
-	fetch_blocks(run, nodes, n);
 	uint32_t found[RUN_BLOCK + FILTER_SPARE];
 	struct filter_columns columns = columns_of(run);
+	bool is_open = s->is_any_kind && run_block_is_open(run, block, s->at, s->version);
 	filter_slots *filter = slots_filter(s, s->filter);
+	if (is_open && s->area != LOCATE_OWN)
+		filter = filter == s->filter->box ? s->filter->box_only : s->filter->circle_only;
+	uint32_t slot = block * RUN_BLOCK;
+	uint32_t left = run->capacity - slot;
+	uint32_t n = filter(&columns, s->part, slot, left < RUN_BLOCK ? left : RUN_BLOCK, found);
+	if (n != 0)
+		visit(s, run, found, n, is_open);
+}
+
+static inline uint32_t search_nodes(const struct search *s, const struct run_level *l, uint32_t first, uint32_t count,
+                                    uint32_t *nodes)
+{
+	if (s->area == LOCATE_OWN) {
+		struct filter_boxes boxes = {l->reach_min_x, l->reach_max_x, l->reach_min_y, l->reach_max_y};
+		return s->filter->nodes_reach(&boxes, s->part, first, count, nodes);
+	}
+	struct filter_boxes boxes = {l->min_x, l->max_x, l->min_y, l->max_y};
+	return s->filter->nodes_box(&boxes, s->part, first, count, nodes);
+}
+
+/* The children of one node (first..) at a level; level 0's nodes are blocks of slots. */
+static void search_level(struct search *s, const struct run *run, unsigned level, uint32_t first, uint32_t count,
+                         search_visitor *visit)
+{
+	uint32_t nodes[RUN_FANOUT + FILTER_SPARE];
+	uint32_t n = search_nodes(s, &run->levels[level], first, count, nodes);
+	if (level == 0) {
+		fetch_blocks(run, nodes, n);
+		for (uint32_t i = 0; i < n; i++)
+			search_block(s, run, nodes[i], visit);
+		return;
+	}
+	const struct run_level *below = &run->levels[level - 1];
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t slot = nodes[i] * RUN_BLOCK;
-		uint32_t left = run->capacity - slot;
-		uint32_t k = filter(&columns, part, slot, left < RUN_BLOCK ? left : RUN_BLOCK, found);
-		if (k != 0)
-			visit(s, run, found, k);
+		uint32_t child = nodes[i] * RUN_FANOUT;
+		uint32_t left = below->node_count - child;
+		search_level(s, run, level - 1, child, left < RUN_FANOUT ? left : RUN_FANOUT, visit);
 	}
 }
 
 void search_run(struct search *s, const struct run *run, search_visitor *visit)
 {
 	for (unsigned i = 0; i < s->part_count; i++) {
+		s->part = &s->parts[i];
 		if (run->level_count == 0 || s->ignore_tree) {
 			search_linear(s, run, &s->parts[i], visit);
 			continue;
 		}
 		unsigned top = run->level_count - 1;
-		search_level(s, run, &s->parts[i], top, 0, run->levels[top].node_count, visit);
+		search_level(s, run, top, 0, run->levels[top].node_count, visit);
 	}
 }

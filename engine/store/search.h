@@ -20,9 +20,11 @@ struct search {
 	enum locate_area area;
 	unsigned part_count;         /* 0 to 2 (antimeridian); 0: nothing can match */
 	struct filter_query parts[2];
+	const struct filter_query *part; /* the one at work */
 	double x, y, cosine, radius;
 	double box[4];
 	struct geometry_threshold threshold;
+	float inner_squared; /* plane circle: what is nearer by the columns is inside for certain */
 	int64_t at_ms;
 	int32_t at;
 	bool is_any_kind;
@@ -30,8 +32,10 @@ struct search {
 	uint64_t version;
 };
 
-/* Candidates in one run, in rising order: at most SEARCH_CHUNK at a time. */
-typedef void search_visitor(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count);
+/* Candidates in one run, in rising order: at most SEARCH_CHUNK at a time. is_open: window,
+ * kind, stock and version are known to pass. */
+typedef void search_visitor(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count,
+                            bool is_open);
 
 void search_prepare(struct search *s, const struct locate_query *query, const struct kinds *kinds);
 void search_run(struct search *s, const struct run *run, search_visitor *visit);
@@ -60,9 +64,9 @@ static inline bool search_is_active(const struct search *s, const struct run *ru
 	return run->cold[slot].from_ms <= s->at_ms && s->at_ms < run->cold[slot].until_ms;
 }
 
-static inline bool search_is_asked(const struct search *s, const struct exact *e)
+static inline bool search_is_asked(const struct search *s, unsigned kind)
 {
-	return s->is_any_kind || (s->kinds[e->kind / 64] >> (e->kind % 64) & 1) != 0;
+	return s->is_any_kind || (s->kinds[kind / 64] >> (kind % 64) & 1) != 0;
 }
 
 /* Does the circle hold a place with this square? Only near the rim is the distance needed. */
@@ -87,10 +91,34 @@ static inline bool search_is_inside(const struct search *s, const struct exact *
 	return search_distance(s, e, square) <= e->radius;
 }
 
+/* Do the 32-bit columns alone say that the area holds all these slots? A value strictly
+ * between rounded bounds was so before rounding. */
+static inline bool search_is_clearly_inside(const struct search *s, const struct run *run, const uint32_t *slots,
+                                            uint32_t count)
+{
+	const struct filter_query p = *s->part;
+	uint32_t clear = 0;
+	if (s->area == LOCATE_BOX) {
+		for (uint32_t i = 0; i < count; i++) {
+			float x = run->x[slots[i]];
+			float y = run->y[slots[i]];
+			clear += (x > p.min_x) & (x < p.max_x) & (y > p.min_y) & (y < p.max_y);
+		}
+	} else if (s->area == LOCATE_RADIUS && s->is_plane) {
+		for (uint32_t i = 0; i < count; i++) {
+			float dx = run->x[slots[i]] - p.x;
+			float dy = run->y[slots[i]] - p.y;
+			clear += dx * dx + dy * dy < s->inner_squared;
+		}
+	}
+	return clear == count;
+}
+
 /* All that is no matter of place. */
 static inline bool search_is_eligible(const struct search *s, const struct run *run, uint32_t slot)
 {
-	return search_is_active(s, run, slot) && search_is_asked(s, &run->exact[slot]) && run_sees(run, slot, s->version);
+	return search_is_active(s, run, slot) && search_is_asked(s, run->kind_numbers[slot]) &&
+	       run_sees(run, slot, s->version);
 }
 
 #endif

@@ -229,12 +229,11 @@ static bool can_end(const struct store *store, const struct run *run)
 static void end_slot(struct store *store, struct run *run, uint32_t slot)
 {
 	uint64_t version = store_next_version(store);
-	struct exact *e = &run->exact[slot];
-	atomic_store_explicit(&e->ended, version, memory_order_relaxed);
+	run_end(run, slot, version);
 	run->ended_count++;
 	store->unpublished_ends++;
 	if (run->is_merging)
-		store->ends[store->end_count++] = (struct end){e->id_low, e->id_high, version};
+		store->ends[store->end_count++] = (struct end){run->ids[slot].low, run->ids[slot].high, version};
 }
 
 static uint32_t open_count(const struct store *store)

@@ -205,7 +205,7 @@ static void compare(struct world *w, const struct locate_query *q, bool use_inde
 		assert_int_equal(got.matches[i].remaining, want[i].remaining);
 		assert_string_equal(got.matches[i].kind, want[i].kind);
 	}
-	struct identifier found[1];
+	struct found_slot found[1];
 	assert_int_equal(store_find(w->reader, q, found, 1), count);
 	free(want);
 }
