@@ -195,6 +195,16 @@ install: programs ## install the programs below DESTDIR and PREFIX (/usr/local)
 ci: ## everything that CI runs: both compilers, all sanitizers, fuzzers, tidy
 	.ci/run
 
+# ---- generated files of the wire (proto/) -----------------------------------------
+generate_objects := $(patsubst %.c,$(out)/%.o,$(wildcard proto/generate/*.c))
+.PHONY: generate
+generate: $(out)/proto/generate/generate ## write what follows from the tables of proto/
+	$(quiet)$< .
+$(out)/proto/generate/generate: $(generate_objects) $(out)/libengine.a $(out)/link
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(all_ldflags) -o $@ $(generate_objects) $(out)/libengine.a $(libraries)
+-include $(generate_objects:.o=.d)
+
 clean: ## remove build/
 	rm -rf build
 

@@ -130,7 +130,7 @@ static_assert(offsetof(struct reward_record, x) == 16 && offsetof(struct reward_
               offsetof(struct reward_record, reserved) == 116);
 
 /* A status's number is its place in the table, and on the wire. A new one goes to
- * the end of the wire's numbers, whatever its place in the order of checks. */
+ * the end; where checks come in another order, the wire gets a table of its own. */
 static_assert(STATUS_malformed == 1 && STATUS_too_large == 2 && STATUS_unknown_type == 3 && STATUS_unknown_field == 4 &&
               STATUS_missing_field == 5 && STATUS_invalid_field == 6 && STATUS_overloaded == 7 && STATUS_draining == 8 &&
               STATUS_deadline_exceeded == 9 && STATUS_journal_full == 10 && STATUS_id_reused == 11 &&

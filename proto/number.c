@@ -200,17 +200,20 @@ static size_t write_exponent(char *at, int exponent)
 	return (size_t)(at - start);
 }
 
-/* As ECMAScript prints numbers: plain from 1e-6 to below 1e21, else with an exponent. */
+/* Plain from 1e-6 to below 1e16, else with an exponent: a longer run of digits would be
+ * an integer that many readers of JSON cannot hold. */
+enum { PLAIN_DIGITS = 16 };
+
 static size_t layout(const struct decimal *d, char *text)
 {
 	const size_t count = (size_t)d->count;
 	const int point = d->count + d->exponent; /* digits before the decimal point */
-	if (d->exponent >= 0 && point <= 21) {
+	if (d->exponent >= 0 && point <= PLAIN_DIGITS) {
 		memcpy(text, d->digits, count);
 		memset(text + count, '0', (size_t)d->exponent);
 		return (size_t)point;
 	}
-	if (point > 0 && point <= 21) {
+	if (point > 0 && point <= PLAIN_DIGITS) {
 		memcpy(text, d->digits, (size_t)point);
 		text[point] = '.';
 		memcpy(text + point + 1, d->digits + point, count - (size_t)point);

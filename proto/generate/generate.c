@@ -1,0 +1,105 @@
+#include "proto/generate/generate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Each vector is proto/vectors/NAME.request.json and what is made from it. */
+static const char *const vectors[] = {
+	"ping", "locate_own", "locate_radius", "locate_box", "reward_put", "reward_put_full",
+	"reward_remove", "reward_get", "invalid_field", "not_found", "batch",
+};
+
+static const struct {
+	const char *name;
+	void (*write)(FILE *out);
+} sections[] = {
+	{"events", documents_events}, {"fields", documents_fields}, {"results", documents_results},
+	{"codes", documents_codes},   {"layout", layout_tables},
+};
+
+[[noreturn]] static void fail(const char *path, const char *what)
+{
+	fprintf(stderr, "generate: %s: %s\n", path, what);
+	exit(1);
+}
+
+char *generate_read(const char *root, const char *path, size_t *bytes)
+{
+	char whole[512];
+	snprintf(whole, sizeof whole, "%s/%s", root, path);
+	FILE *in = fopen(whole, "rb");
+	if (in == NULL)
+		return NULL;
+	char *text = malloc(1 << 20);
+	*bytes = fread(text, 1, (1 << 20) - 1, in);
+	text[*bytes] = '\0';
+	fclose(in);
+	return text;
+}
+
+static FILE *open_output(struct output *o, const char *path)
+{
+	snprintf(o->path, sizeof o->path, "%s", path);
+	FILE *out = open_memstream(&o->text, &o->bytes);
+	if (out == NULL)
+		fail(path, "no memory");
+	return out;
+}
+
+/* The page with what stands between `<!-- generated: NAME -->` and `<!-- end -->` made anew. */
+static void write_readme(const char *root, struct output *o)
+{
+	static const char path[] = "proto/README.md";
+	size_t bytes;
+	char *old = generate_read(root, path, &bytes);
+	if (old == NULL)
+		fail(path, "cannot be read");
+	FILE *out = open_output(o, path);
+	const char *at = old;
+	for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+		char start[64];
+		snprintf(start, sizeof start, "<!-- generated: %s -->\n", sections[i].name);
+		const char *begin = strstr(at, start), *end = begin != NULL ? strstr(begin, "<!-- end -->") : NULL;
+		if (end == NULL)
+			fail(path, start);
+		begin += strlen(start);
+		fwrite(at, 1, (size_t)(begin - at), out);
+		sections[i].write(out);
+		at = end;
+	}
+	fputs(at, out);
+	fclose(out);
+	free(old);
+}
+
+static void write_vector(const char *root, const char *name, struct output *outputs)
+{
+	static const char *const kinds[] = {"request.hex", "reply.json", "reply.hex"};
+	char path[128];
+	FILE *out[3];
+	size_t bytes;
+	snprintf(path, sizeof path, "proto/vectors/%s.request.json", name);
+	char *json = generate_read(root, path, &bytes);
+	if (json == NULL)
+		fail(path, "cannot be read");
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "proto/vectors/%s.%s", name, kinds[i]);
+		out[i] = open_output(&outputs[i], path);
+	}
+	vectors_write(json, bytes, out[0], out[1], out[2]);
+	for (unsigned i = 0; i < 3; i++)
+		fclose(out[i]);
+	free(json);
+}
+
+size_t generate_all(const char *root, struct output *outputs)
+{
+	size_t count = 0;
+	write_readme(root, &outputs[count++]);
+	FILE *out = open_output(&outputs[count++], "proto/typescript/events.ts");
+	documents_typescript(out);
+	fclose(out);
+	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++, count += 3)
+		write_vector(root, vectors[i], &outputs[count]);
+	return count;
+}

@@ -1,0 +1,209 @@
+/* The binary layout, once as tables for people and once as notes in hex dumps. */
+#include "proto/generate/generate.h"
+
+#include "proto/frame.h"
+
+#include <string.h>
+
+struct member {
+	const char *name;
+	size_t offset;
+	size_t bytes;
+	const char *type;
+	const char *note;
+};
+
+struct layout {
+	const char *name;
+	size_t bytes;
+	const struct member *members;
+	size_t count;
+};
+
+#define M(record, member, type, note) \
+	{#member, offsetof(struct record, member), sizeof((struct record *)nullptr)->member, type, note}
+#define HEAD(record) \
+	M(record, head.id, "id", "0 without its flag"), M(record, head.at_ms, "i64", "0 without its flag"), \
+		M(record, head.deadline_ms, "u32", "0 without its flag"), \
+		M(record, head.flags, "u32", "see the flags; other bits are refused")
+
+static const struct member frame_header_members[] = {
+	M(frame_header, magic, "u32", "`TRV1`, bytes 54 52 56 31"),
+	M(frame_header, version, "u8", "1"),
+	M(frame_header, kind, "u8", "1 request, 2 reply"),
+	M(frame_header, type, "u16", "the events' type number; 0 in the reply to a refused message"),
+	M(frame_header, count, "u32", "events or results in the frame, at least 1"),
+	M(frame_header, body_bytes, "u32", "all records, or all results"),
+	M(frame_header, text_bytes, "u32", "text behind the records; 0 in replies"),
+	M(frame_header, reserved, "u32", "0"),
+	M(frame_header, request, "u64", "the client's own; echoed"),
+};
+static const struct member ping_members[] = {HEAD(ping_record)};
+static const struct member locate_members[] = {
+	HEAD(locate_record),
+	M(locate_record, actor, "id", "0 without its flag"),
+	M(locate_record, x, "f64", ""),
+	M(locate_record, y, "f64", ""),
+	M(locate_record, box, "4 f64", "area 1: the radius, then zeros; area 2: min_x, min_y, max_x, max_y; area 0: zeros"),
+	M(locate_record, limit, "u32", "0: the default"),
+	M(locate_record, area, "u32", "0 each reward's own radius, 1 radius, 2 box"),
+	M(locate_record, kinds, "text", "names separated by commas; absent: all"),
+};
+static const struct member reward_put_members[] = {
+	HEAD(reward_put_record),
+	M(reward_put_record, reward, "id", ""),
+	M(reward_put_record, x, "f64", ""),
+	M(reward_put_record, y, "f64", ""),
+	M(reward_put_record, radius, "f64", ""),
+	M(reward_put_record, value, "i64", ""),
+	M(reward_put_record, stock, "i64", "-1: unlimited"),
+	M(reward_put_record, from_ms, "i64", "0: always was"),
+	M(reward_put_record, until_ms, "i64", "2^63-1: for ever"),
+	M(reward_put_record, benefit_value, "i64", "basis points or minor units; 0 without a benefit"),
+	M(reward_put_record, per_actor, "u32", "at least 1"),
+	M(reward_put_record, benefit_type, "u8", "0 none, 1 percent, 2 amount"),
+	M(reward_put_record, benefit_currency, "3 bytes", "A-Z with an amount, else zeros"),
+	M(reward_put_record, kind, "text", "absent: `default`"),
+	M(reward_put_record, name, "text", "absent: no name"),
+};
+static const struct member reward_key_members[] = {HEAD(reward_key_record), M(reward_key_record, reward, "id", "")};
+static const struct member result_header_members[] = {
+	M(result_header, id, "id", "the event's, 0 without its flag"),
+	M(result_header, code, "u16", "0 ok, else the error's number"),
+	M(result_header, type, "u8", "the result's type number"),
+	M(result_header, flags, "u8", "1 has id, 2 the id is a UUID, 4 truncated, 8 replayed"),
+	M(result_header, bytes, "u32", "what follows this header: content, then text"),
+	M(result_header, text_bytes, "u32", "the text at its end"),
+	M(result_header, returned, "u32", "located: matches that follow"),
+	M(result_header, count, "u64", "located: all matches"),
+	M(result_header, seq, "u64", "ok: the journal's sequence number"),
+	M(result_header, retry_after_ms, "u32", "0: not told"),
+	M(result_header, retry, "u8", "0 never, 1 same_id, 2 new_id"),
+	M(result_header, reserved, "3 bytes", "0"),
+	M(result_header, field, "text", "the field to blame, in this result's text"),
+	M(result_header, message, "text", "for people, in this result's text"),
+};
+static const struct member match_members[] = {
+	M(match_record, reward, "id", ""),
+	M(match_record, distance, "f64", "geo: metres"),
+	M(match_record, value, "i64", ""),
+	M(match_record, remaining, "i64", "-1: unlimited"),
+	M(match_record, kind_offset, "u32", "in this result's text; matches may share it"),
+	M(match_record, kind_bytes, "u8", ""),
+	M(match_record, flags, "u8", "1 the reward's id is a UUID"),
+	M(match_record, reserved, "u16", "0"),
+};
+static const struct member reward_members[] = {
+	M(reward_record, reward, "id", ""),
+	M(reward_record, x, "f64", ""),
+	M(reward_record, y, "f64", ""),
+	M(reward_record, radius, "f64", ""),
+	M(reward_record, value, "i64", ""),
+	M(reward_record, stock, "i64", "-1: unlimited"),
+	M(reward_record, remaining, "i64", "-1: unlimited"),
+	M(reward_record, from_ms, "i64", "0: always was"),
+	M(reward_record, until_ms, "i64", "2^63-1: for ever"),
+	M(reward_record, benefit_value, "i64", ""),
+	M(reward_record, per_actor, "u32", ""),
+	M(reward_record, benefit_type, "u8", "0 none, 1 percent, 2 amount"),
+	M(reward_record, benefit_currency, "3 bytes", ""),
+	M(reward_record, kind, "text", "in this result's text"),
+	M(reward_record, name, "text", "in this result's text"),
+	M(reward_record, flags, "u32", "1 the reward's id is a UUID"),
+	M(reward_record, reserved, "u32", "0"),
+};
+
+#define LAYOUT(record, members) {#record, sizeof(struct record), members, sizeof members / sizeof members[0]}
+static const struct layout layouts[] = {
+	LAYOUT(frame_header, frame_header_members),   LAYOUT(ping_record, ping_members),
+	LAYOUT(locate_record, locate_members),        LAYOUT(reward_put_record, reward_put_members),
+	LAYOUT(reward_key_record, reward_key_members), LAYOUT(result_header, result_header_members),
+	LAYOUT(match_record, match_members),          LAYOUT(reward_record, reward_members),
+};
+
+void layout_tables(FILE *out)
+{
+	for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+		const struct layout *l = &layouts[i];
+		fprintf(out, "%s**`%s`, %zu bytes**\n\n| offset | bytes | type | member | |\n|---|---|---|---|---|\n",
+		        i != 0 ? "\n" : "", l->name, l->bytes);
+		for (size_t k = 0; k < l->count; k++)
+			fprintf(out, "| %zu | %zu | %s | `%s` | %s |\n", l->members[k].offset, l->members[k].bytes,
+			        l->members[k].type, l->members[k].name, l->members[k].note);
+	}
+}
+
+static const struct layout *layout_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++)
+		if (strcmp(layouts[i].name, name) == 0)
+			return &layouts[i];
+	return NULL;
+}
+
+static const char *record_name(unsigned type)
+{
+	switch (type) {
+#define X(symbol, number, name, class, record, result) \
+	case number: return #record;
+		EVENT_TABLE(X)
+#undef X
+	default: return NULL;
+	}
+}
+
+struct dump {
+	FILE *out;
+	const uint8_t *bytes;
+	size_t at;
+};
+
+static void dump_line(struct dump *d, size_t count, const char *what, const char *note)
+{
+	fprintf(d->out, "%04zx:", d->at);
+	for (size_t i = 0; i < count; i++)
+		fprintf(d->out, " %02x", d->bytes[d->at + i]);
+	fprintf(d->out, "  # %s%s%s\n", what, note[0] != '\0' ? ": " : "", note);
+	d->at += count;
+}
+
+static void dump_record(struct dump *d, const char *name)
+{
+	const struct layout *l = layout_of(name);
+	fprintf(d->out, "# %s\n", name);
+	for (size_t i = 0; i < l->count; i++)
+		dump_line(d, l->members[i].bytes, l->members[i].name, "");
+}
+
+static void dump_text(struct dump *d, size_t count)
+{
+	if (count != 0)
+		dump_line(d, count, "text", "");
+}
+
+static void dump_result(struct dump *d)
+{
+	const struct result_header *h = (const void *)(d->bytes + d->at);
+	dump_record(d, "result_header");
+	if (h->type == RESULT_reward)
+		dump_record(d, "reward_record");
+	for (uint32_t i = 0; h->type == RESULT_located && i < h->returned; i++)
+		dump_record(d, "match_record");
+	dump_text(d, h->text_bytes);
+}
+
+void layout_dump(FILE *out, const uint8_t *bytes, size_t count)
+{
+	struct dump d = {out, bytes, 0};
+	while (d.at < count) {
+		const struct frame_header *h = (const void *)(bytes + d.at);
+		dump_record(&d, "frame_header");
+		for (uint32_t i = 0; i < h->count; i++) {
+			if (h->kind == FRAME_REPLY)
+				dump_result(&d);
+			else
+				dump_record(&d, record_name(h->type));
+		}
+		dump_text(&d, h->text_bytes);
+	}
+}

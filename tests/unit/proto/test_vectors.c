@@ -1,0 +1,205 @@
+/*
+ * The golden vectors: both requests of each come to the same records, and the
+ * replies in both encodings say the same. That they are written byte for byte is
+ * test_generated's part; here the bytes are only read. Run from the checkout.
+ */
+#include "engine/base/check.h"
+#include "tests/support/wire.h"
+
+#include <dirent.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+enum { FILE_BYTES = 1 << 16 };
+
+static size_t read_file(const char *name, const char *kind, char *text)
+{
+	char path[256];
+	snprintf(path, sizeof path, "proto/vectors/%s.%s", name, kind);
+	FILE *in = fopen(path, "rb");
+	if (in == NULL)
+		fail_msg("%s: cannot be opened", path);
+	size_t bytes = fread(text, 1, FILE_BYTES - 1, in);
+	text[bytes] = '\0';
+	fclose(in);
+	return bytes;
+}
+
+/* Lines of "offset: hex bytes # comment". */
+static size_t read_hex(const char *name, const char *kind, uint8_t *bytes)
+{
+	static char text[FILE_BYTES];
+	size_t count = 0;
+	read_file(name, kind, text);
+	for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+		char *end = strchr(line, '#'), *at;
+		if (end != NULL)
+			*end = '\0';
+		if (strchr(line, ':') == NULL)
+			continue;
+		assert_int_equal(strtoul(line, &at, 16), count);
+		unsigned byte;
+		for (int used; sscanf(++at, "%2x%n", &byte, &used) == 1; at += used)
+			bytes[count++] = (uint8_t)byte;
+	}
+	return count;
+}
+
+struct message {
+	struct arena arena;
+	struct request request;
+	struct event event;
+	struct problem problem;
+	status status;
+};
+
+static void open_message(struct message *m, const void *bytes, size_t count)
+{
+	static const struct protocol_limits limits = {.batch_max = 64};
+	assert_int_equal(arena_init(&m->arena, 1 << 20), STATUS_ok);
+	assert_int_equal(request_open(&m->request, bytes, count, &limits, &m->arena, &m->problem), STATUS_ok);
+}
+
+static void check_requests(const char *name)
+{
+	static char json[FILE_BYTES];
+	static uint8_t hex[FILE_BYTES];
+	struct message a, b;
+	open_message(&a, json, read_file(name, "request.json", json));
+	open_message(&b, hex, read_hex(name, "request.hex", hex));
+	assert_int_equal(a.request.count, b.request.count);
+	for (uint32_t i = 0; i < a.request.count; i++) {
+		a.status = request_next(&a.request, &a.event, &a.problem);
+		b.status = request_next(&b.request, &b.event, &b.problem);
+		assert_int_equal(a.status, b.status);
+		if (a.status == STATUS_ok)
+			assert_true(wire_event_equal(a.event.type, a.event.head, a.event.text, b.event.head, b.event.text));
+		else
+			assert_string_equal(a.problem.message, b.problem.message);
+	}
+	request_close(&a.request);
+	request_close(&b.request);
+	arena_deinit(&a.arena);
+	arena_deinit(&b.arena);
+}
+
+static const char *text_of(const json_t *json, const char *name)
+{
+	const char *text = json_string_value(json_object_get(json, name));
+	return text != NULL ? text : "";
+}
+
+static void check_identifier(const json_t *json, const char *name, struct wire_id id, bool is_uuid)
+{
+	char text[IDENTIFIER_TEXT_BYTES];
+	identifier_format((struct identifier){id.low, id.high, is_uuid}, text);
+	assert_string_equal(text_of(json, name), text);
+}
+
+static int64_t stock_of(const json_t *json, const char *name)
+{
+	const json_t *value = json_object_get(json, name);
+	assert_non_null(value);
+	return json_is_null(value) ? STOCK_UNLIMITED : json_integer_value(value);
+}
+
+static void check_text(const char *text, struct wire_text place, const char *expected)
+{
+	assert_int_equal(place.bytes, strlen(expected));
+	assert_memory_equal(text + place.offset, expected, place.bytes);
+}
+
+static void check_match(const json_t *json, const struct match_record *m, const char *text)
+{
+	check_identifier(json, "reward", m->reward, m->flags & MATCH_REWARD_IS_UUID);
+	assert_true(json_number_value(json_object_get(json, "distance")) == m->distance);
+	assert_int_equal(json_integer_value(json_object_get(json, "value")), m->value);
+	assert_int_equal(stock_of(json, "remaining"), m->remaining);
+	check_text(text, (struct wire_text){m->kind_offset, m->kind_bytes}, text_of(json, "kind"));
+}
+
+static void check_result(const json_t *json, const struct frame_result *r)
+{
+	static const char *const types[] = {"error", "pong", "ok", "located", "reward"};
+	assert_string_equal(text_of(json, "type"), types[r->head->type]);
+	if (r->head->flags & RESULT_HAS_ID)
+		check_identifier(json, "id", r->head->id, r->head->flags & RESULT_ID_IS_UUID);
+	else
+		assert_null(json_object_get(json, "id"));
+	switch (r->head->type) {
+	case RESULT_error:
+		assert_string_equal(text_of(json, "code"), status_code((status)r->head->code));
+		assert_string_equal(text_of(json, "retry"), retry_name((enum retry)r->head->retry));
+		check_text(r->text, r->head->field, text_of(json, "field"));
+		check_text(r->text, r->head->message, text_of(json, "message"));
+		break;
+	case RESULT_ok: assert_int_equal(json_integer_value(json_object_get(json, "seq")), r->head->seq); break;
+	case RESULT_located:
+		assert_int_equal(json_integer_value(json_object_get(json, "count")), r->head->count);
+		assert_int_equal(json_is_true(json_object_get(json, "truncated")), (r->head->flags & RESULT_TRUNCATED) != 0);
+		assert_int_equal(json_array_size(json_object_get(json, "rewards")), r->head->returned);
+		for (uint32_t i = 0; i < r->head->returned; i++)
+			check_match(json_array_get(json_object_get(json, "rewards"), i), &r->matches[i], r->text);
+		break;
+	case RESULT_reward:
+		check_identifier(json, "reward", r->reward->reward, r->reward->flags & MATCH_REWARD_IS_UUID);
+		assert_true(json_number_value(json_object_get(json, "x")) == r->reward->x);
+		assert_int_equal(stock_of(json, "stock"), r->reward->stock);
+		assert_int_equal(stock_of(json, "remaining"), r->reward->remaining);
+		assert_int_equal(json_integer_value(json_object_get(json, "until")), r->reward->until_ms);
+		check_text(r->text, r->reward->kind, text_of(json, "kind"));
+		check_text(r->text, r->reward->name, text_of(json, "name"));
+		break;
+	default: break;
+	}
+}
+
+static void check_replies(const char *name)
+{
+	static char text[FILE_BYTES];
+	static uint8_t hex[FILE_BYTES];
+	struct frame_reader reader;
+	struct frame_result r;
+	json_t *json = json_loadb(text, read_file(name, "reply.json", text), 0, NULL);
+	assert_non_null(json);
+	frame_reader_open(&reader, hex, read_hex(name, "reply.hex", hex));
+	size_t count = json_is_array(json) ? json_array_size(json) : 1;
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(frame_reader_next(&reader, &r), STATUS_ok);
+		check_result(json_is_array(json) ? json_array_get(json, i) : json, &r);
+	}
+	assert_false(frame_reader_has_next(&reader));
+	json_decref(json);
+}
+
+static void test_vectors(void **)
+{
+	static const char suffix[] = ".request.json";
+	unsigned count = 0;
+	DIR *folder = opendir("proto/vectors");
+	assert_non_null(folder);
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+		size_t bytes = strlen(entry->d_name), suffix_bytes = sizeof suffix - 1;
+		if (bytes <= suffix_bytes || strcmp(entry->d_name + bytes - suffix_bytes, suffix) != 0)
+			continue;
+		entry->d_name[bytes - suffix_bytes] = '\0';
+		check_requests(entry->d_name);
+		check_replies(entry->d_name);
+		count++;
+	}
+	closedir(folder);
+	assert_in_range(count, 10, 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
