@@ -86,7 +86,8 @@ floors := $(if $(CROSS),engine/base engine/memory engine/store proto,engine/* pr
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 # A cross build takes only the tests and the support that stay on the floors it has.
-low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '^\#include ("(engine/(handler|router|shard|net|admin|abi)|cmd)/|<nng/)' $(1)),$(1))
+high_include := ^\#include ("(engine/(handler|router|shard|net|admin|abi)|cmd)/|<nng/)
+low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
 support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))
 support_objects := $(support_sources:%.c=$(out)/%.o)
 PROGRAMS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c))))
