@@ -68,7 +68,7 @@ endif
 ifneq ($(SAN),)
 CFLAGS_release := -O1
 endif
-all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_cflags) $(CROSS_cflags) $(CFLAGS)
+all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_cflags) $(CROSS_cflags) $(own_cflags) $(CFLAGS)
 all_cxxflags = -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_cflags) $(CXXFLAGS)
 all_ldflags = -Wl,-z,relro,-z,now $(SAN_ldflags) $(LDFLAGS)
 
@@ -85,12 +85,14 @@ endif
 floors := $(if $(CROSS),engine/base engine/memory engine/store proto,engine/* proto)
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
-support_sources := $(sort $(wildcard tests/support/*.c))
+# A cross build takes only the tests and the support that stay on the floors it has.
+high_include := ^\#include ("(engine/(handler|router|shard|net|admin|abi)|cmd)/|<nng/)
+low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
+support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))
 support_objects := $(support_sources:%.c=$(out)/%.o)
 PROGRAMS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c))))
-test_folders := $(if $(CROSS),$(foreach f,$(notdir $(floors)),$(wildcard tests/unit/$f tests/property/$f tests/*/engine/$f)), \
-	tests/unit tests/property tests/integration)
-test_sources := $(sort $(shell find $(test_folders) -name 'test_*.c' 2>/dev/null))
+test_sources := $(call low,$(sort $(shell find tests/unit tests/property $(if $(CROSS),,tests/integration) \
+	-name 'test_*.c' 2>/dev/null)))
 test_programs := $(test_sources:%.c=$(out)/%)
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_programs := $(fuzz_sources:%.c=$(out)/%)
@@ -108,7 +110,7 @@ $(out)/flags $(out)/link $(out)/version:
 all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
-$(out)/cmd/%/main.o: CFLAGS += -DTROVE_VERSION='"$(VERSION)"'
+$(out)/cmd/%/main.o: own_cflags = -DTROVE_VERSION='"$(VERSION)"'
 $(PROGRAMS:%=$(out)/cmd/%/main.o): $(out)/version
 
 # Programs of the release build are linked from build/ itself.
@@ -143,7 +145,8 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 tests: $(test_programs)
 $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
-	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(support_objects) $(out)/libengine.a $(if $(filter fuzzer,$(SAN)),,-lcmocka) $(libraries)
+	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(support_objects) $(out)/libengine.a \
+		$(if $(filter fuzzer,$(SAN)),,-lcmocka) $(libraries)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
