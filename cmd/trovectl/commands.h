@@ -1,0 +1,13 @@
+/*
+ * commands: one function a subcommand, each in the file of its name. Each parses its
+ * own options, does its work and returns an exit code of sysexits.
+ */
+#ifndef CMD_TROVECTL_COMMANDS_H
+#define CMD_TROVECTL_COMMANDS_H
+
+#include "cmd/trovectl/arguments.h"
+
+int ping_main(int argc, char **argv, const struct settings *settings);
+int send_main(int argc, char **argv, const struct settings *settings);
+
+#endif
