@@ -16,7 +16,12 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{"ping", ping_main, "ask whether the service answers, and how fast"},
+	{"status", status_main, "print what the service tells about itself"},
+	{"health", health_main, "exit 0 when the service is ready for traffic"},
 	{"send", send_main, "send events as JSON, from the argument or standard input"},
+	{"load", load_main, "put the rewards of a CSV file into the service"},
+	{"replay", replay_main, "send recorded positions or events, print what matched"},
+	{"watch", watch_main, "print publications as they come"},
 };
 
 static void print_help(void)

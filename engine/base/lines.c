@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 struct lines {
 	gzFile file;
+	int64_t file_bytes; /* 0: not a plain file */
 	uint64_t number;
 	size_t capacity;
 	bool failed;
@@ -30,7 +32,9 @@ struct lines *lines_open(const char *path, size_t line_bytes_max)
 		errno = ENOMEM;
 		return NULL;
 	}
-	*lines = (struct lines){.file = file, .capacity = line_bytes_max + 2};
+	struct stat about;
+	int64_t file_bytes = stat(path, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : 0;
+	*lines = (struct lines){.file = file, .file_bytes = file_bytes, .capacity = line_bytes_max + 2};
 	return lines;
 }
 
@@ -77,4 +81,9 @@ enum lines_result lines_next(struct lines *lines, struct line *line, const char 
 	line->text = lines->bytes;
 	line->bytes = bytes;
 	return LINES_LINE;
+}
+
+double lines_fraction(const struct lines *lines)
+{
+	return lines->file_bytes == 0 ? -1 : (double)gzoffset(lines->file) / (double)lines->file_bytes;
 }

@@ -27,5 +27,7 @@ void lines_close(struct lines **lines);
 /* LINES_BAD: *reason says what is wrong; line->number says where. A line that is too long is skipped and
  * reading may go on; a file that broke off ends with the next call. */
 enum lines_result lines_next(struct lines *lines, struct line *line, const char **reason);
+/* How much of the file was read, 0 to 1; below 0 where nobody knows (a pipe). */
+double lines_fraction(const struct lines *lines);
 
 #endif
