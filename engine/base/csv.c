@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 struct csv {
 	gzFile file;
+	int64_t file_bytes;   /* 0: not a plain file */
 	uint64_t line;        /* of the next byte */
 	uint64_t record_line;
 	char *header[CSV_FIELDS_MAX];
@@ -127,7 +129,9 @@ struct csv *csv_open(const char *path)
 		errno = ENOMEM;
 		return NULL;
 	}
+	struct stat about;
 	csv->file = file;
+	csv->file_bytes = stat(path, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : 0;
 	csv->line = 1;
 	csv->pushed_back = -1;
 	csv->fields = 0;
@@ -197,3 +201,8 @@ const char *csv_field(const struct csv *csv, int column)
 }
 
 uint64_t csv_line(const struct csv *csv) { return csv->record_line; }
+
+double csv_fraction(const struct csv *csv)
+{
+	return csv->file_bytes == 0 ? -1 : (double)gzoffset(csv->file) / (double)csv->file_bytes;
+}

@@ -37,5 +37,7 @@ enum csv_result csv_next(struct csv *csv, const char **reason);
 const char *csv_field(const struct csv *csv, int column);
 /* Line on which the current record began; the header is line 1. */
 uint64_t csv_line(const struct csv *csv);
+/* How much of the file was read, 0 to 1; below 0 where nobody knows (a pipe). */
+double csv_fraction(const struct csv *csv);
 
 #endif

@@ -22,13 +22,14 @@ struct client_reply {
 	size_t count;
 	const char *error;
 	uint64_t tag;        /* as given to client_send */
+	int64_t sent_ns;     /* monotonic */
 	int64_t latency_ns;
 };
 
 struct client_options {
 	const char *url;
 	unsigned in_flight;
-	int64_t timeout_ms; /* of one request, from sending to reply */
+	int64_t timeout_ms; /* of reaching the service, and of one request from sending to reply */
 	void (*on_reply)(void *context, const struct client_reply *reply);
 	void *context;
 };
@@ -37,6 +38,9 @@ struct client_options {
 status client_open(struct client **client, const struct client_options *options, struct option_problem *problem);
 /* Waits for a free slot, which may call on_reply for earlier requests. The bytes are copied. */
 void client_send(struct client *client, const void *bytes, size_t count, uint64_t tag);
+/* Hands over the replies that come until then (clock_monotonic_ns), and returns not before. A moment that
+ * has passed: those that are here already. */
+void client_wait_until(struct client *client, int64_t moment_ns);
 /* Waits for all replies. */
 void client_drain(struct client *client);
 /* Drains first. */

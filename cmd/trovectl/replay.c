@@ -1,0 +1,300 @@
+#include "cmd/trovectl/commands.h"
+#include "cmd/trovectl/complaint.h"
+#include "cmd/trovectl/exchange.h"
+#include "cmd/trovectl/percentile.h"
+#include "cmd/trovectl/track.h"
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+#include "proto/json_write.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+struct replay_options {
+	struct track_options track;
+	double rate; /* events per second; 0: as fast as it goes */
+	int64_t batch, in_flight, limit_events;
+	bool is_quiet;
+};
+
+struct replay {
+	const struct settings *settings;
+	struct replay_options options;
+	struct exchange exchange;
+	struct track track;
+	struct progress progress;
+	struct complaints bad_lines, errors;
+	struct percentile latency;
+	uint64_t read, answered, matched, matches, lost;
+	int64_t start_ns;
+	const char *lost_why;
+};
+
+static const char progress_unit[] = "events";
+
+/* ---- what matched --------------------------------------------------------------------- */
+
+static void format_time(int64_t ms, char *text, size_t capacity)
+{
+	struct tm parts;
+	time_t seconds = (time_t)(ms / 1000);
+	gmtime_r(&seconds, &parts);
+	size_t used = strftime(text, capacity, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(text + used, capacity - used, ".%03dZ", (int)(ms % 1000));
+}
+
+static void print_match_json(const struct batch_event *e, const char *time, const struct frame_result *r,
+                             const struct match_record *nearest)
+{
+	uint8_t bytes[2048];
+	struct cursor out;
+	cursor_init(&out, bytes, sizeof bytes);
+	cursor_format(&out, "{\"time\":\"%s\",\"source\":", time);
+	json_write_string(&out, e->source, strlen(e->source));
+	cursor_literal(&out, ",\"x\":");
+	json_write_double(&out, e->locate.x);
+	cursor_literal(&out, ",\"y\":");
+	json_write_double(&out, e->locate.y);
+	cursor_format(&out, ",\"count\":%llu", (unsigned long long)r->head->count);
+	if (nearest != NULL) {
+		struct identifier id = {nearest->reward.low, nearest->reward.high, (nearest->flags & MATCH_REWARD_IS_UUID) != 0};
+		cursor_literal(&out, ",\"reward\":");
+		json_write_identifier(&out, id);
+		cursor_literal(&out, ",\"distance\":");
+		json_write_double(&out, nearest->distance);
+		cursor_literal(&out, ",\"kind\":");
+		json_write_string(&out, r->text + nearest->kind_offset, nearest->kind_bytes);
+	}
+	cursor_literal(&out, "}\n");
+	fwrite(bytes, 1, cursor_used(&out), stdout);
+}
+
+static void print_match(struct replay *p, const struct batch_event *e, const struct frame_result *r)
+{
+	char time[64], id_text[IDENTIFIER_TEXT_BYTES] = "-";
+	format_time(e->time_ms != 0 ? e->time_ms : clock_unix_ms(), time, sizeof time);
+	const struct match_record *nearest = r->head->returned > 0 ? &r->matches[0] : NULL;
+	if (p->settings->json) {
+		print_match_json(e, time, r, nearest);
+		return;
+	}
+	if (nearest != NULL)
+		identifier_format((struct identifier){nearest->reward.low, nearest->reward.high,
+		                                      (nearest->flags & MATCH_REWARD_IS_UUID) != 0},
+		                  id_text);
+	printf("%s  %-10s %3llu  %8s  %7.1f  %.*s\n", time, e->source[0] != '\0' ? e->source : "-",
+	       (unsigned long long)r->head->count, id_text, nearest != NULL ? nearest->distance : 0.0,
+	       nearest != NULL ? nearest->kind_bytes : 1, nearest != NULL ? r->text + nearest->kind_offset : "-");
+}
+
+static void on_result(void *context, const struct exchange_result *r)
+{
+	struct replay *p = context;
+	if (r->result == NULL) {
+		p->lost++;
+		p->lost_why = r->error;
+		return;
+	}
+	p->answered++;
+	const struct result_header *h = r->result->head;
+	if (h->type == RESULT_error) {
+		complaint_add(&p->errors, r->event->line, "%s: %.*s%s%.*s", status_code((status)h->code), (int)h->field.bytes,
+		              r->result->text + h->field.offset, h->field.bytes != 0 ? ": " : "", (int)h->message.bytes,
+		              r->result->text + h->message.offset);
+	} else if (h->type == RESULT_located && h->count != 0) {
+		p->matched++;
+		p->matches += h->count;
+		if (!p->options.is_quiet)
+			print_match(p, r->event, r->result);
+	}
+}
+
+static void on_message(void *context, int64_t latency_ns, uint32_t events)
+{
+	struct replay *p = context;
+	percentile_add(&p->latency, latency_ns, events);
+}
+
+/* ---- sending -------------------------------------------------------------------------- */
+
+/* The next event into the current batch. false: there are no more. */
+static bool read_event(struct replay *p)
+{
+	struct batch *batch = exchange_batch(&p->exchange);
+	for (;;) {
+		if (p->options.limit_events != 0 && p->read == (uint64_t)p->options.limit_events)
+			return false;
+		struct problem problem;
+		struct batch_event *e = batch_add(batch);
+		enum track_result result = track_next(&p->track, e, &problem);
+		if (result == TRACK_EVENT) {
+			p->read++;
+			return true;
+		}
+		batch->count--;
+		if (result == TRACK_END)
+			return false;
+		complaint_add(&p->bad_lines, p->track.line, "%s%s%s (left out)", problem.field,
+		              problem.field[0] != '\0' ? ": " : "", problem.message);
+	}
+}
+
+/* Open loop: a batch goes out when its last event is due, whether or not earlier ones were answered, and
+ * its latency counts from then. So a service that stalls cannot hide it by making us wait. */
+static void send_paced(struct replay *p)
+{
+	int64_t due_ns = 0;
+	if (p->options.rate > 0) {
+		due_ns = p->start_ns + (int64_t)((double)p->read * 1e9 / p->options.rate);
+		exchange_wait_until(&p->exchange, due_ns);
+	}
+	exchange_send(&p->exchange, due_ns);
+	if (!p->options.is_quiet && p->options.rate > 0)
+		fflush(stdout);
+	progress_update(&p->progress, p->read, track_fraction(&p->track));
+}
+
+static void send_events(struct replay *p)
+{
+	p->start_ns = clock_monotonic_ns();
+	while (p->lost == 0 && read_event(p))
+		if (exchange_batch(&p->exchange)->count == p->options.batch)
+			send_paced(p);
+	send_paced(p);
+	exchange_drain(&p->exchange);
+}
+
+/* ---- the command ------------------------------------------------------------------------ */
+
+static void print_summary(const struct replay *p)
+{
+	double seconds = (double)(clock_monotonic_ns() - p->start_ns) / 1e9;
+	uint64_t errors = p->errors.count + p->bad_lines.count + p->lost;
+	double p50 = (double)percentile_read(&p->latency, 0.5) / 1e3, p99 = (double)percentile_read(&p->latency, 0.99) / 1e3,
+	       p999 = (double)percentile_read(&p->latency, 0.999) / 1e3, most = (double)p->latency.greatest_ns / 1e3;
+	if (p->settings->json)
+		printf("{\"summary\":{\"events\":%llu,\"matched_events\":%llu,\"matches\":%llu,\"errors\":%llu,"
+		       "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"greatest_us\":%.1f,\"seconds\":%.3f,"
+		       "\"events_per_second\":%.1f}}\n",
+		       (unsigned long long)p->read, (unsigned long long)p->matched, (unsigned long long)p->matches,
+		       (unsigned long long)errors, p50, p99, p999, most, seconds, (double)p->answered / seconds);
+	fprintf(stderr,
+	        "events          %llu in %.2f s, %.0f per second\n"
+	        "matched events  %llu\n"
+	        "matches         %llu\n"
+	        "errors          %llu\n"
+	        "latency in us   p50 %.0f   p99 %.0f   p99.9 %.0f   greatest %.0f   (%s)\n",
+	        (unsigned long long)p->read, seconds, (double)p->answered / seconds, (unsigned long long)p->matched,
+	        (unsigned long long)p->matches, (unsigned long long)errors, p50, p99, p999, most,
+	        p->options.rate > 0 ? "from the intended moment to the reply" : "from sending to the reply");
+}
+
+static int exit_code(const struct replay *p)
+{
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "trovectl: standard output: %s\n", strerror(errno));
+		return EX_IOERR;
+	}
+	if (p->lost != 0) {
+		fprintf(stderr, "trovectl: %s: no reply for %llu events: %s\n", p->settings->url, (unsigned long long)p->lost,
+		        p->lost_why);
+		return EX_UNAVAILABLE;
+	}
+	if (p->errors.count != 0)
+		return 1;
+	return p->bad_lines.count != 0 ? EX_DATAERR : EX_OK;
+}
+
+static int replay_track(struct replay *p)
+{
+	int code = track_open(&p->track, &p->options.track);
+	if (code != EX_OK)
+		return code;
+	struct exchange_options options = {
+		.settings = p->settings,
+		.in_flight = (uint32_t)p->options.in_flight,
+		.batch = (uint32_t)p->options.batch,
+		.on_result = on_result,
+		.on_message = on_message,
+		.context = p,
+	};
+	code = exchange_open(&p->exchange, &options);
+	if (code == EX_OK) {
+		send_events(p);
+		progress_clear(&p->progress);
+		fflush(stdout);
+		print_summary(p);
+		code = exit_code(p);
+		exchange_close(&p->exchange);
+	}
+	track_close(&p->track);
+	return code;
+}
+
+static int replay(const struct settings *settings, const struct replay_options *options)
+{
+	struct replay *p = calloc(1, sizeof *p);
+	if (p == NULL)
+		return EX_OSERR;
+	p->settings = settings;
+	p->options = *options;
+	p->bad_lines = p->errors = (struct complaints){.path = options->track.path, .progress = &p->progress};
+	progress_init(&p->progress, progress_unit);
+	/* Lines of data on the same terminal say enough. */
+	p->progress.is_shown &= options->is_quiet || isatty(STDOUT_FILENO) == 0;
+	int code = replay_track(p);
+	free(p);
+	return code;
+}
+
+static void print_help(const struct argument *arguments, size_t count)
+{
+	puts("usage: trovectl replay FILE(.csv|.ndjson)[.gz]\n\n"
+	     "Sends recorded positions, or whole events, and prints a line for each event that matched: time, source,\n"
+	     "number of rewards, then the nearest one's id, distance and kind. With --json a line is an object, and the\n"
+	     "summary is the last one. CSV columns by header name: x or lon, y or lat, unix_ms, source_id. NDJSON: events\n"
+	     "as they are. '-' is standard input.\n\n"
+	     "Recorded times are printed, but a position is asked about as of now, for its rewards are active now or not;\n"
+	     "--at-recorded sends the recorded time as `at`.\n"
+	     "Latency is that of the message in which an event went. With --rate events go out when they are due, whether\n"
+	     "or not earlier ones were answered, and latency counts from that moment, so that a service which stalls\n"
+	     "cannot make its own figures better (coordinated omission).\n"
+	     "Exit code 1: results were errors; 65: bad lines; 69: nobody answers.\n");
+	arguments_print(arguments, count);
+	puts("\nexample: trovectl replay config/demo_track.csv --rate 500");
+}
+
+int replay_main(int argc, char **argv, const struct settings *settings)
+{
+	struct replay_options o = {.batch = 1, .in_flight = 64, .track = {.radius = -1}};
+	const struct argument arguments[] = {
+		{"--rate", ARGUMENT_number, &o.rate, 0, 1e9, "events per second (0: as fast as replies come)"},
+		{"--batch", ARGUMENT_integer, &o.batch, 1, 4096, "events in one message (1)"},
+		{"--in-flight", ARGUMENT_integer, &o.in_flight, 1, 4096, "messages on their way at once (64)"},
+		{"--limit-events", ARGUMENT_integer, &o.limit_events, 1, 1e18, "stop after so many events"},
+		{"--radius", ARGUMENT_number, &o.track.radius, 0, 1e15, "CSV: around each position (each reward's own)"},
+		{"--limit", ARGUMENT_integer, &o.track.limit, 1, LOCATE_LIMIT_MAX, "CSV: rewards in an answer (16)"},
+		{"--kinds", ARGUMENT_text, &o.track.kinds, 0, 0, "CSV: only these kinds, separated by commas"},
+		{"--at-recorded", ARGUMENT_flag, &o.track.keeps_time, 0, 0, "CSV: ask as of the recorded time"},
+		{"--format", ARGUMENT_text, &o.track.format, 0, 0, "csv or ndjson (by the file's name)"},
+		{"--plane", ARGUMENT_flag, &o.track.is_plane, 0, 0, "coordinates are plain numbers, not degrees"},
+		{"--quiet", ARGUMENT_flag, &o.is_quiet, 0, 0, "the summary only"},
+	};
+	struct command_line line = {.command = "replay", .arguments = arguments, .count = COUNT_OF(arguments)};
+	if (!arguments_parse(&line, argc, argv))
+		return EX_USAGE;
+	if (line.wants_help) {
+		print_help(arguments, COUNT_OF(arguments));
+		return EX_OK;
+	}
+	if (line.operand_count != 1) {
+		fputs("trovectl: expected: replay FILE; see trovectl replay --help\n", stderr);
+		return EX_USAGE;
+	}
+	o.track.path = line.operands[0];
+	return replay(settings, &o);
+}
