@@ -341,7 +341,8 @@ void net_publish(struct net *net, const char *topic, const char *json)
 
 void net_write_metrics(const struct net *net, struct cursor *out)
 {
-	metric_write_head(out, "trove_peers", "gauge", "Connections on the event sockets; beyond events.peers_max new ones are closed.");
+	metric_write_head(out, "trove_peers", "gauge",
+	                  "Connections on the event sockets; beyond events.peers_max new ones are closed.");
 	metric_write_value(out, "trove_peers", (double)atomic_load(&net->peers));
 	metric_write_head(out, "trove_peers_total", "counter", "Connections accepted since the start.");
 	metric_write_value(out, "trove_peers_total", (double)atomic_load(&net->peers_total));
@@ -351,6 +352,7 @@ void net_write_metrics(const struct net *net, struct cursor *out)
 	metric_write_value(out, "trove_replies_lost_total", (double)atomic_load(&net->send_failures));
 	metric_write_head(out, "trove_publications_total", "counter", "Publications handed to the PUB socket.");
 	metric_write_value(out, "trove_publications_total", (double)atomic_load(&net->publications));
-	metric_write_head(out, "trove_requests_in_flight", "gauge", "Requests in work or on their way back; at events.contexts peers wait.");
+	metric_write_head(out, "trove_requests_in_flight", "gauge",
+	                  "Requests in work or on their way back; at events.contexts peers wait.");
 	metric_write_value(out, "trove_requests_in_flight", (double)net_in_flight(net));
 }

@@ -194,7 +194,8 @@ static void what_waited_too_long_is_not_done(void **state)
 	struct fixture *f = *state;
 	struct call call;
 	call_init(&call);
-	static const char message[] = "[{\"type\":\"reward.put\",\"id\":1,\"reward\":1,\"x\":0,\"y\":0,\"radius\":1,\"deadline_ms\":50},"
+	static const char message[] = "[{\"type\":\"reward.put\",\"id\":1,\"reward\":1,\"x\":0,\"y\":0,\"radius\":1,"
+	                              "\"deadline_ms\":50},"
 	                              "{\"type\":\"reward.get\",\"reward\":1}]";
 	call.job.message = message;
 	call.job.message_bytes = sizeof message - 1;
@@ -240,8 +241,8 @@ static void a_full_queue_says_overloaded_at_once_and_loses_nothing(void **state)
 	while (sem_wait(&gate.entered) != 0)
 		continue;
 	for (int i = 0; i < CALLS; i++) {
-		snprintf(messages[i], sizeof messages[i], "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":0,\"y\":0,\"radius\":1}",
-		         i + 2, i + 1);
+		snprintf(messages[i], sizeof messages[i],
+		         "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":0,\"y\":0,\"radius\":1}", i + 2, i + 1);
 		call_init(&calls[i]);
 		call_start(f->shard, &calls[i], messages[i], strlen(messages[i]));
 		if (calls[i].replies != 0) {
@@ -286,8 +287,8 @@ static void *put_and_look(void *argument)
 	call_init(call);
 	for (unsigned i = 0; i < 400; i++) {
 		unsigned reward = client->number * 100000 + i;
-		snprintf(message, sizeof message, "{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":%u,\"y\":%u,\"radius\":0.25}",
-		         reward, reward, client->number, i);
+		snprintf(message, sizeof message,
+		         "{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":%u,\"y\":%u,\"radius\":0.25}", reward, reward, client->number, i);
 		CHECK(strstr(ask(client->fixture, call, message), "\"seq\"") != NULL, "%s", call->reply);
 		snprintf(message, sizeof message, "{\"type\":\"locate\",\"x\":%u,\"y\":%u}", client->number, i);
 		snprintf(expected, sizeof expected, "\"count\":1,\"truncated\":false,\"rewards\":[{\"reward\":\"%u\"", reward);
@@ -336,8 +337,9 @@ static void a_query_allocates_nothing(void **state)
 	call_init(call);
 	char message[8192];
 	for (int i = 0; i < 50; i++) {
-		snprintf(message, sizeof message, "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":%d,\"y\":1,\"radius\":9,\"name\":\"a\"}",
-		         i + 1, i + 1, i);
+		snprintf(message, sizeof message,
+		         "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":%d,\"y\":1,\"radius\":9,\"name\":\"a\"}", i + 1,
+		         i + 1, i);
 		ask(f, call, message);
 	}
 	static const char json[] = "{\"type\":\"locate\",\"x\":10,\"y\":1,\"radius\":30,\"kinds\":[\"default\",\"other\"]}";
