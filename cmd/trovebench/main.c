@@ -17,6 +17,7 @@ static const struct scenario {
 } scenarios[] = {
 	{"filter", bench_filter, 0.2, 7, "SIMD filters beside a plain read of memory and the scalar reference"},
 	{"index", bench_index, 0.2, 7, "finding rewards beside Boost.Geometry's packed R-tree"},
+	{"codec", bench_codec, 0.2, 7, "reading events and writing replies, binary beside JSON"},
 	{"service", bench_service, 1, 5, "the service over ipc beside a bare nng echo and Redis"},
 };
 

@@ -4,8 +4,8 @@
  * no part of the service; `make generate` runs it, and tests/unit/proto/
  * test_generated.c fails when what is checked in differs from what it would write.
  */
-#ifndef PROTO_GENERATE_H
-#define PROTO_GENERATE_H
+#ifndef PROTO_GENERATE_GENERATE_H
+#define PROTO_GENERATE_GENERATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -94,9 +94,9 @@ static void test_big(void **)
 static void test_many_members(void **)
 {
 	struct wire *w = wire_create(false);
-	size_t bytes = (size_t)sprintf(message, "{\"type\":\"ping\"");
+	size_t bytes = (size_t)snprintf(message, sizeof message, "{\"type\":\"ping\"");
 	for (unsigned i = 0; bytes < MESSAGE_BYTES - 32; i++)
-		bytes += (size_t)sprintf(message + bytes, ",\"k%u\":%u", i, i);
+		bytes += (size_t)snprintf(message + bytes, 32, ",\"k%u\":%u", i, i);
 	message[bytes++] = '}';
 	expect(w, bytes, "\"unknown_field\"");
 	wire_destroy(&w);

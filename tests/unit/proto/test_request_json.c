@@ -292,7 +292,7 @@ static void test_scrub(void **)
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char text[128];
-		strcpy(text, cases[i].before);
+		snprintf(text, sizeof text, "%s", cases[i].before);
 		json_scrub_numbers(text, strlen(text));
 		assert_string_equal(text, cases[i].after != NULL ? cases[i].after : cases[i].before);
 	}

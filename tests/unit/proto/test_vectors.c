@@ -32,22 +32,34 @@ static size_t read_file(const char *name, const char *kind, char *text)
 	return bytes;
 }
 
-/* Lines of "offset: hex bytes # comment". */
+/* "hh hh ..." up to a comment or the line's end. */
+static size_t read_bytes(const char *at, uint8_t *bytes)
+{
+	size_t count = 0;
+	for (;; count++) {
+		char *end;
+		at += strspn(at, " ");
+		if (*at == '#' || *at == '\n' || *at == '\0')
+			return count;
+		bytes[count] = (uint8_t)strtoul(at, &end, 16);
+		assert_int_equal(end - at, 2);
+		at = end;
+	}
+}
+
+/* Lines of "offset: hex bytes # comment", and lines of comment. */
 static size_t read_hex(const char *name, const char *kind, uint8_t *bytes)
 {
 	static char text[FILE_BYTES];
 	size_t count = 0;
 	read_file(name, kind, text);
-	for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-		char *end = strchr(line, '#'), *at;
-		if (end != NULL)
-			*end = '\0';
-		if (strchr(line, ':') == NULL)
+	for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		char *at;
+		if (*line == '#')
 			continue;
 		assert_int_equal(strtoul(line, &at, 16), count);
-		unsigned byte;
-		for (int used; sscanf(++at, "%2x%n", &byte, &used) == 1; at += used)
-			bytes[count++] = (uint8_t)byte;
+		assert_int_equal(*at, ':');
+		count += read_bytes(at + 1, bytes + count);
 	}
 	return count;
 }
