@@ -2,7 +2,7 @@
 #include "proto/field.h"
 #include "proto/text.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 struct check {
@@ -145,6 +145,13 @@ static status check_kind(const struct check *c, const struct field *f)
 	return STATUS_ok;
 }
 
+static status invalid_element(const struct check *c, const char *name, unsigned i)
+{
+	char path[16];
+	snprintf(path, sizeof path, "%.8s[%u]", name, i % 100);
+	return INVALID(c, path, "must be 1 to %d of a-z 0-9 _ . -", KIND_BYTES_MAX);
+}
+
 static status check_kinds(const struct check *c, const struct field *f)
 {
 	const char *text;
@@ -154,20 +161,16 @@ static status check_kinds(const struct check *c, const struct field *f)
 	if (text == NULL)
 		return STATUS_ok;
 	const char *end = text + bytes;
-	for (unsigned i = 0; text != NULL; i++) {
+	unsigned names = 1;
+	for (const char *at = text; at < end; at++)
+		names += *at == ',';
+	if (names > LOCATE_KINDS_MAX)
+		return INVALID(c, f->name, "must be 1 to %d names", LOCATE_KINDS_MAX);
+	for (unsigned i = 0; i < names; i++) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
-		if (i == LOCATE_KINDS_MAX)
-			return INVALID(c, f->name, "must be 1 to %d names", LOCATE_KINDS_MAX);
-		if (!text_is_kind(text, (size_t)((comma != NULL ? comma : end) - text))) {
-			char place[16] = "kinds[";
-			size_t at = 6;
-			if (i >= 10)
-				place[at++] = (char)('0' + i / 10);
-			place[at++] = (char)('0' + i % 10);
-			place[at++] = ']';
-			return INVALID(c, place, "must be 1 to %d of a-z 0-9 _ . -", KIND_BYTES_MAX);
-		}
-		text = comma != NULL ? comma + 1 : NULL;
+		if (!text_is_kind(text, (size_t)((comma != NULL ? comma : end) - text)))
+			return invalid_element(c, f->name, i);
+		text = comma != NULL ? comma + 1 : end;
 	}
 	return STATUS_ok;
 }

@@ -6,6 +6,7 @@
 #include "proto/text.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,13 @@ static void memory_give(void *room)
 		free(room);
 }
 
-/* Before main, so that no thread can be inside jansson yet. */
-[[gnu::constructor]] static void install_hook(void) { json_set_alloc_funcs(memory_take, memory_give); }
+/* Before main, so that no thread can be inside jansson yet. The seed of its hash
+ * tables is drawn here too, and not during the first request. */
+[[gnu::constructor]] static void install_hook(void)
+{
+	json_set_alloc_funcs(memory_take, memory_give);
+	json_object_seed(0);
+}
 
 static json_t *parse(struct arena *arena, const void *bytes, size_t count, json_error_t *error, bool *is_full)
 {
@@ -224,18 +230,6 @@ static status decode_string(struct decode *d, const struct field *f, const json_
 	return s;
 }
 
-static void element_path(char path[16], const char *name, size_t i)
-{
-	size_t at = strlen(name);
-	memcpy(path, name, at);
-	path[at++] = '[';
-	if (i >= 10)
-		path[at++] = (char)('0' + i / 10);
-	path[at++] = (char)('0' + i % 10);
-	path[at++] = ']';
-	path[at] = '\0';
-}
-
 static status decode_kinds(struct decode *d, const struct field *f, const json_t *value)
 {
 	size_t count = json_array_size(value);
@@ -243,16 +237,17 @@ static status decode_kinds(struct decode *d, const struct field *f, const json_t
 	if (!json_is_array(value) || count == 0 || count > LOCATE_KINDS_MAX)
 		return INVALID(d, f->name, "must be an array of 1 to %d names", LOCATE_KINDS_MAX);
 	for (size_t i = 0; i < count; i++) {
-		char path[16];
-		element_path(path, f->name, i);
 		const json_t *name = json_array_get(value, i);
 		if (i != 0)
 			append_text(d, ",", 1);
-		if (decode_text(d, path, name, KIND_BYTES_MAX) != STATUS_ok)
-			return STATUS_invalid_field;
+		status s = decode_text(d, f->name, name, KIND_BYTES_MAX);
 		/* A comma inside would make two names of one. */
-		if (memchr(json_string_value(name), ',', json_string_length(name)) != NULL)
-			return INVALID(d, path, "must be 1 to %d of a-z 0-9 _ . -", KIND_BYTES_MAX);
+		if (s == STATUS_ok && memchr(json_string_value(name), ',', json_string_length(name)) != NULL)
+			s = INVALID(d, f->name, "must be 1 to %d of a-z 0-9 _ . -", KIND_BYTES_MAX);
+		if (s != STATUS_ok) {
+			snprintf(d->problem->field, sizeof d->problem->field, "%s[%zu]", f->name, i);
+			return s;
+		}
 	}
 	set_text(d, f, start);
 	return STATUS_ok;

@@ -235,13 +235,12 @@ void wire_random_event(struct random *random, bool is_plane, struct wire_event *
 static void json_kinds(struct cursor *out, const char *text, size_t bytes)
 {
 	cursor_literal(out, "[");
-	for (const char *end = text + bytes; text < end;) {
+	for (const char *end = text + bytes; text != NULL;) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
-		const char *stop = comma != NULL ? comma : end;
-		json_write_string(out, text, (size_t)(stop - text));
+		json_write_string(out, text, (size_t)((comma != NULL ? comma : end) - text));
 		if (comma != NULL)
 			cursor_byte(out, ',');
-		text = stop + 1;
+		text = comma != NULL ? comma + 1 : NULL;
 	}
 	cursor_literal(out, "]");
 }
