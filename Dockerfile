@@ -6,8 +6,9 @@
 FROM debian:trixie-slim AS build
 WORKDIR /src
 COPY deploy/packages deploy/packages
-RUN apt-get update \
- && apt-get install -y --no-install-recommends $(awk '$1 == "build" { print $2 }' deploy/packages) \
+RUN apt-get -qq update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+      $(awk '$1 == "build" { print $2 }' deploy/packages) >/dev/null \
  && rm -rf /var/lib/apt/lists/*
 COPY Makefile LICENSE ./
 COPY proto proto
@@ -18,8 +19,9 @@ RUN make -j"$(nproc)" TROVE_INSIDE=1 VERSION="$VERSION" PROGRAMS="troved trovect
 
 FROM debian:trixie-slim
 COPY deploy/packages /usr/share/trove/packages
-RUN apt-get update \
- && apt-get install -y --no-install-recommends $(awk '$1 == "runtime" { print $2 }' /usr/share/trove/packages) \
+RUN apt-get -qq update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends \
+      $(awk '$1 == "runtime" { print $2 }' /usr/share/trove/packages) >/dev/null \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/trove --shell /usr/sbin/nologin trove \
  && install -d -o 10001 -g 10001 -m 0750 /var/lib/trove

@@ -96,7 +96,7 @@ test_sources := $(call low,$(sort $(shell find tests/unit tests/property $(if $(
 test_programs := $(test_sources:%.c=$(out)/%)
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_programs := $(fuzz_sources:%.c=$(out)/%)
-headers := $(sort $(wildcard engine/*/*.h proto/*.h cmd/*/*.h tests/support/*.h))
+headers := $(sort $(wildcard engine/*/*.h proto/*.h proto/*/*.h cmd/*/*.h tests/support/*.h))
 
 # What is remembered of the last run: other flags or another version build again.
 remember = $(if $(filter-out $(host_goals),$(or $(MAKECMDGOALS),all)),$(if $(subst x$(file <$(out)/$(1))x,,x$(2)x),$(shell \

@@ -11,6 +11,7 @@ check() { # NAME CONDITION...
 }
 is() { [ "$1" = "$2" ] || { echo "  got '$1', not '$2'"; return 1; }; }
 
+# shellcheck source=/dev/null
 if [ "$(. /etc/os-release && echo "$ID ${VERSION_ID:-}")" != "debian 13" ] || ! "$script" --ready; then
 	echo "SKIP: this is not a Debian 13 with the packages of deploy/packages"
 	exit 77
@@ -38,14 +39,18 @@ wait "$child"
 check "SIGTERM ends the command" is $? 143
 
 # A copy whose list wants a package that nobody has, in a path with blanks.
-copy="$TMPDIR/a checkout"
+# Everybody may read it: it is run without root's rights, too.
+open=$(mktemp -d /tmp/trove-open.XXXXXX)
+trap 'rm -rf "$open"' EXIT
+chmod 755 "$open"
+copy="$open/a checkout"
 mkdir -p "$copy/deploy"
 cp deploy/debian13 "$copy/deploy/"
 { cat deploy/packages; echo "build trove-no-such-package"; } >"$copy/deploy/packages"
 "$copy/deploy/debian13" --ready
 check "a missing package is seen" is $? 1
 if [ "$(id -u)" -eq 0 ]; then
-	said=$(chmod 755 "$TMPDIR" && setpriv --reuid=65534 --regid=65534 --clear-groups "$copy/deploy/debian13" true 2>&1)
+	said=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$copy/deploy/debian13" true 2>&1)
 else
 	said=$("$copy/deploy/debian13" true 2>&1)
 fi
