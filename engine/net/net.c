@@ -155,12 +155,12 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
 	struct net *net = argument;
 	if (event == NNG_PIPE_EV_ADD_PRE) {
-		if (atomic_load(&net->peers) >= net->options.peers_max) {
+		/* Counted here, not when added: a peer of a wrong protocol is removed without having been added. */
+		if (atomic_fetch_add(&net->peers, 1) >= net->options.peers_max) {
 			atomic_fetch_add(&net->peers_refused, 1);
 			nng_pipe_close(pipe);
 		}
 	} else if (event == NNG_PIPE_EV_ADD_POST) {
-		atomic_fetch_add(&net->peers, 1);
 		atomic_fetch_add(&net->peers_total, 1);
 	} else {
 		atomic_fetch_sub(&net->peers, 1);
