@@ -45,8 +45,6 @@ struct net {
 	struct shard *shard;
 	nng_socket socket[SOCKET_COUNT];
 	bool is_open[SOCKET_COUNT];
-	nng_listener listener[SOCKET_COUNT * OPTION_LIST_MAX];
-	unsigned listener_count;
 	struct context *contexts; /* the last one is PULL's */
 	size_t context_count;
 	atomic_bool stopping;
@@ -155,12 +153,12 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
 	struct net *net = argument;
 	if (event == NNG_PIPE_EV_ADD_PRE) {
-		if (atomic_load(&net->peers) >= net->options.peers_max) {
-			atomic_fetch_add(&net->peers_refused, 1);
+		/* Counted here, not when added: a peer of a wrong protocol is removed without having been added. */
+		bool is_full = atomic_fetch_add(&net->peers, 1) >= net->options.peers_max;
+		atomic_fetch_add(&net->peers_refused, is_full);
+		if (is_full || atomic_load_explicit(&net->stopping, memory_order_acquire))
 			nng_pipe_close(pipe);
-		}
 	} else if (event == NNG_PIPE_EV_ADD_POST) {
-		atomic_fetch_add(&net->peers, 1);
 		atomic_fetch_add(&net->peers_total, 1);
 	} else {
 		atomic_fetch_sub(&net->peers, 1);
@@ -195,11 +193,9 @@ static status listen_all(struct net *net, int which, const char *key, const stru
                          struct option_problem *problem)
 {
 	for (unsigned i = 0; i < list->count; i++) {
-		nng_listener *listener = &net->listener[net->listener_count];
-		int error = nng_listen(net->socket[which], list->item[i], listener, 0);
+		int error = nng_listen(net->socket[which], list->item[i], NULL, 0);
 		if (error != 0)
 			return fail(problem, "%s: cannot listen on %s: %s", key, list->item[i], nng_strerror(error));
-		net->listener_count++;
 		log_info("net", "%s listens on %s", key, list->item[i]);
 	}
 	return STATUS_ok;
@@ -286,9 +282,7 @@ status net_setup(struct net **out, const struct net_options *options, struct sha
 
 void net_stop(struct net *net)
 {
-	for (unsigned i = 0; i < net->listener_count; i++)
-		nng_listener_close(net->listener[i]);
-	net->listener_count = 0;
+	/* The listeners stay: nng closes a listener's connections with it, and replies are on their way there. */
 	atomic_store_explicit(&net->stopping, true, memory_order_release);
 }
 

@@ -46,7 +46,8 @@ unsigned net_threads(const struct net_options *options);
 status net_setup(struct net **net, const struct net_options *options, struct shard *shard,
                  struct option_problem *problem);
 
-/* No new connections and no further requests; what was received is still answered. */
+/* No new connections, and no further requests beyond one for each free context; what was received is still
+ * answered. */
 void net_stop(struct net *net);
 /* Requests that were received and whose replies were not yet handed to the kernel. */
 uint64_t net_in_flight(const struct net *net);

@@ -1,0 +1,51 @@
+/*
+ * service: a troved of one's own for a test program: started with options on free
+ * ports, looked at from outside, stopped by pid.
+ *
+ * Needs TROVE_BUILD (tests/run sets it). One test program, one thread. Failures of
+ * the set-up end the test with a message.
+ */
+#ifndef TESTS_SUPPORT_SERVICE_H
+#define TESTS_SUPPORT_SERVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct service {
+	pid_t pid;
+	uint16_t port;       /* reply; +1 collect, +2 publish, +9 observe */
+	char folder[128];    /* data.directory and the log */
+	char tcp[64], ipc[224], collect[64], publish[64], ipc_path[192];
+};
+
+/* sets: "section.key=value", NULL at the end; NULL: none. Waits until it is ready. */
+void service_start(struct service *s, const char *const *sets);
+/* Sends the signal and waits. Returns the exit code; 128 + N when signal N ended it. */
+int service_stop(struct service *s, int number);
+/* Waits for its end. */
+int service_wait(struct service *s);
+
+/* A series of /metrics, as it stands there with its labels. */
+double service_metric(const struct service *s, const char *series);
+/* Waits up to 10 s until the series has the value. */
+bool service_metric_becomes(const struct service *s, const char *series, double value);
+
+/* Sends bytes to the observe listener, reads up to its close (or 10 s). Returns the bytes read, zero-terminated. */
+size_t service_http(const struct service *s, const char *request, size_t bytes, char *answer, size_t capacity);
+/* Status of GET path; 0: no answer. */
+int service_get(const struct service *s, const char *path);
+
+long service_rss_kib(const struct service *s);
+int service_descriptors(const struct service *s);
+/* Whether the log holds the text. */
+bool service_log_has(const struct service *s, const char *text);
+
+/* One request and its reply, zero-terminated; "" when there was none. */
+const char *service_ask(const struct service *s, const char *url, const char *json, char *reply, size_t capacity);
+
+/* A connected TCP or unix stream socket; fails the test. */
+int service_connect_tcp(uint16_t port);
+int service_connect_unix(const char *path);
+
+#endif
