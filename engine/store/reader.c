@@ -106,7 +106,8 @@ static inline bool is_hopeless(const struct store_reader *r, double square)
 	return r->nearest_count == r->limit && square > r->nearest[0].square * (1 + 1e-12) + 1e-280;
 }
 
-static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count, bool is_open)
+static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count,
+                         enum certainty certainty)
 {
 	struct store_reader *r = reader_of(s);
 	for (uint32_t i = 0; i < count; i++) {
@@ -116,10 +117,10 @@ static void visit_locate(struct search *s, const struct run *run, const uint32_t
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t slot = slots[i];
 		const struct exact *e = &run->exact[slot];
-		if (!is_open && !search_is_eligible(s, run, slot))
+		if (certainty < CERTAIN_OPEN && !search_is_eligible(s, run, slot))
 			continue;
 		double square = search_square(s, e);
-		if (!search_is_inside(s, e, square))
+		if (certainty < CERTAIN_MATCH && !search_is_inside(s, e, square))
 			continue;
 		r->count++;
 		if (is_hopeless(r, square))
@@ -187,10 +188,11 @@ static inline void find_slot(struct store_reader *r, uint32_t slot)
 	r->count++;
 }
 
-static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count, bool is_open)
+static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count,
+                       enum certainty certainty)
 {
 	struct store_reader *r = reader_of(s);
-	if (is_open && r->count + count <= r->found_capacity && search_is_clearly_inside(s, run, slots, count)) {
+	if (certainty == CERTAIN_MATCH && r->count + count <= r->found_capacity) {
 		for (uint32_t i = 0; i < count; i++)
 			r->found[r->count + i] = (struct found_slot){r->run_number, slots[i]};
 		r->count += count;
@@ -198,9 +200,9 @@ static void visit_find(struct search *s, const struct run *run, const uint32_t *
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct exact *e = &run->exact[slots[i]];
-		if (!is_open && !search_is_eligible(s, run, slots[i]))
+		if (certainty < CERTAIN_OPEN && !search_is_eligible(s, run, slots[i]))
 			continue;
-		if (search_is_inside(s, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
+		if (certainty == CERTAIN_MATCH || search_is_inside(s, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
 			find_slot(r, slots[i]);
 	}
 }

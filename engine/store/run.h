@@ -5,7 +5,7 @@
  *   exact    32 bytes a slot: what decides a candidate; ids (16) and ended (8) beside it
  *   cold     64 bytes a slot: what is only carried into replies; names in a text blob
  *   table    open addressing of slot numbers by XXH3 of the id
- *   levels   packed runs only: bounding boxes of blocks of 64 slots, of 16 blocks, of
+ *   levels   packed runs only: bounding boxes of blocks of 32 slots, of 16 blocks, of
  *            16 of those, ... for positions and for the rewards' own circles
  *   blocks   packed runs only: is every slot of a block active, in stock and alive? Then
  *            a query without kinds need not look at more than the places
@@ -28,12 +28,12 @@
 #include <stddef.h>
 
 enum {
-	RUN_BLOCK = 64,
+	RUN_BLOCK = FILTER_BLOCK,
 	RUN_FANOUT = 16,
 	RUN_LEVELS_MAX = 8,
 	RUN_SLOT_NONE = UINT32_MAX,
 };
-static_assert(RUN_BLOCK % FILTER_STEP == 0 && RUN_FANOUT % FILTER_NODE_STEP == 0);
+static_assert(FILTER_STEP % RUN_BLOCK == 0 && RUN_FANOUT % FILTER_NODE_STEP == 0);
 
 struct exact {
 	double x, y;

@@ -58,7 +58,7 @@ static void prepare_plane_circle(struct search *s)
 	p->max_x = filter_float_above(s->x + reach.x);
 	p->max_y = filter_float_above(s->y + reach.y);
 	p->radius_squared = filter_radius_squared(s->x, s->y, s->radius);
-	s->inner_squared = filter_inner_squared(s->x, s->y, s->radius);
+	p->inner_squared = filter_inner_squared(s->x, s->y, s->radius);
 }
 
 /* Fills the set of kinds; returns the filter's bits. */
@@ -137,7 +137,7 @@ static void search_slots(struct search *s, const struct run *run, const struct f
 		uint32_t chunk = end - first < SEARCH_CHUNK ? end - first : SEARCH_CHUNK;
 		uint32_t n = filter(&columns, part, first, chunk, found);
 		if (n != 0)
-			visit(s, run, found, n, false);
+			visit(s, run, found, n, CERTAIN_NOTHING);
 	}
 }
 
@@ -171,15 +171,42 @@ static void search_block(struct search *s, const struct run *run, uint32_t block
 {
 	uint32_t found[RUN_BLOCK + FILTER_SPARE];
 	struct filter_columns columns = columns_of(run);
-	bool is_open = s->is_any_kind && run_block_is_open(run, block, s->at, s->version);
-	filter_slots *filter = slots_filter(s, s->filter);
-	if (is_open && s->area != LOCATE_OWN)
-		filter = filter == s->filter->box ? s->filter->box_only : s->filter->circle_only;
 	uint32_t slot = block * RUN_BLOCK;
 	uint32_t left = run->capacity - slot;
-	uint32_t n = filter(&columns, s->part, slot, left < RUN_BLOCK ? left : RUN_BLOCK, found);
+	uint32_t n = slots_filter(s, s->filter)(&columns, s->part, slot, left < RUN_BLOCK ? left : RUN_BLOCK, found);
 	if (n != 0)
-		visit(s, run, found, n, is_open);
+		visit(s, run, found, n, CERTAIN_NOTHING);
+}
+
+/* All at once, where only the area is open. */
+static void search_open_blocks(struct search *s, const struct run *run, const uint32_t *blocks, uint32_t count,
+                               search_visitor *visit)
+{
+	uint32_t found[RUN_FANOUT * RUN_BLOCK + FILTER_SPARE];
+	struct filter_columns columns = columns_of(run);
+	bool is_circle = s->area == LOCATE_RADIUS && s->is_plane;
+	filter_blocks *filter = is_circle ? s->filter->blocks_circle : s->filter->blocks_box;
+	bool is_clear;
+	uint32_t n = filter(&columns, s->part, blocks, count, found, &is_clear);
+	/* A geo circle is only bounded by its box. */
+	is_clear &= is_circle || s->area == LOCATE_BOX;
+	if (n != 0)
+		visit(s, run, found, n, is_clear ? CERTAIN_MATCH : CERTAIN_OPEN);
+}
+
+static void search_blocks(struct search *s, const struct run *run, const uint32_t *blocks, uint32_t count,
+                          search_visitor *visit)
+{
+	bool are_open = s->is_any_kind && s->area != LOCATE_OWN;
+	fetch_blocks(run, blocks, count);
+	for (uint32_t i = 0; i < count; i++)
+		are_open &= run_block_is_open(run, blocks[i], s->at, s->version);
+	if (are_open && count != 0) {
+		search_open_blocks(s, run, blocks, count, visit);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		search_block(s, run, blocks[i], visit);
 }
 
 static inline uint32_t search_nodes(const struct search *s, const struct run_level *l, uint32_t first, uint32_t count,
@@ -200,9 +227,7 @@ static void search_level(struct search *s, const struct run *run, unsigned level
 	uint32_t nodes[RUN_FANOUT + FILTER_SPARE];
 	uint32_t n = search_nodes(s, &run->levels[level], first, count, nodes);
 	if (level == 0) {
-		fetch_blocks(run, nodes, n);
-		for (uint32_t i = 0; i < n; i++)
-			search_block(s, run, nodes[i], visit);
+		search_blocks(s, run, nodes, n, visit);
 		return;
 	}
 	const struct run_level *below = &run->levels[level - 1];
