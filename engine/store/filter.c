@@ -38,16 +38,30 @@ int32_t filter_from(int64_t from_ms) { return clamp_seconds(floor_seconds(from_m
 int32_t filter_until(int64_t until_ms) { return clamp_seconds(ceil_seconds(until_ms), (int64_t)INT32_MIN + 1, INT32_MAX); }
 int32_t filter_at(int64_t at_ms) { return clamp_seconds(floor_seconds(at_ms), INT32_MIN, INT32_MAX - 1); }
 
+/* The neighbour of a float, as nextafterf, but a few instructions: the bits of floats
+ * count up away from zero. */
+static float neighbour(float f, bool is_up)
+{
+	uint32_t bits;
+	memcpy(&bits, &f, sizeof bits);
+	if ((bits << 1) == 0)
+		bits = is_up ? 1 : 0x80000001;
+	else
+		bits += ((bits >> 31) == 0) == is_up ? 1 : UINT32_MAX;
+	memcpy(&f, &bits, sizeof f);
+	return f;
+}
+
 float filter_float_below(double value)
 {
 	float f = (float)value;
-	return (double)f > value ? nextafterf(f, -INFINITY) : f;
+	return (double)f > value ? neighbour(f, false) : f;
 }
 
 float filter_float_above(double value)
 {
 	float f = (float)value;
-	return (double)f < value ? nextafterf(f, INFINITY) : f;
+	return (double)f < value ? neighbour(f, true) : f;
 }
 
 float filter_radius_squared(double x, double y, double radius)

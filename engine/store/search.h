@@ -57,7 +57,7 @@ static inline double search_square(const struct search *s, const struct exact *e
 
 static inline double search_distance(const struct search *s, const struct exact *e, double square)
 {
-	return s->is_plane ? geometry_plane_distance(s->x, s->y, e->x, e->y) : geometry_arc(square);
+	return s->is_plane ? geometry_plane_distance(square, e->x - s->x, e->y - s->y) : geometry_arc(square);
 }
 
 /* The columns decide unless `at` falls into the second in which the window begins or
@@ -83,7 +83,8 @@ static inline bool search_is_near(const struct search *s, const struct exact *e,
 }
 
 /* Does the area hold the candidate? *square is needed by the caller or not. */
-static inline bool search_is_inside(const struct search *s, const struct exact *e, double square)
+static inline bool search_is_inside(const struct search *s, const struct run *run, const struct exact *e,
+                                    double square)
 {
 	switch (s->area) {
 	case LOCATE_RADIUS:
@@ -93,13 +94,13 @@ static inline bool search_is_inside(const struct search *s, const struct exact *
 	case LOCATE_OWN:
 		break;
 	}
-	return search_distance(s, e, square) <= e->radius;
+	return search_distance(s, e, square) <= run->radius[e - run->exact];
 }
 
 /* All that is no matter of place. */
 static inline bool search_is_eligible(const struct search *s, const struct run *run, uint32_t slot)
 {
-	return search_is_active(s, run, slot) && search_is_asked(s, run->kind_numbers[slot]) &&
+	return search_is_active(s, run, slot) && search_is_asked(s, run->exact[slot].kind) &&
 	       run_sees(run, slot, s->version);
 }
 
