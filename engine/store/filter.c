@@ -64,21 +64,22 @@ float filter_float_above(double value)
 	return (double)f < value ? neighbour(f, true) : f;
 }
 
+/* Squares are widened by 2^-20 anyway, so rounding them to the nearest float is no harm. */
+#define SQUARE_SLACK 0x1p-20
+
 float filter_radius_squared(double x, double y, double radius)
 {
 	/* A slot in the circle is at most |x| + radius away from 0, so its rounding and the
-	 * centre's hide at most this; the last factor pays for the kernel's own arithmetic. */
-	double hidden_x = (2 * fabs(x) + radius) * 0x1p-24 + FLT_MIN;
-	double hidden_y = (2 * fabs(y) + radius) * 0x1p-24 + FLT_MIN;
-	double wide = (radius + hidden_x + hidden_y) * (1 + 0x1p-20);
-	return filter_float_above(wide * wide + FLT_MIN);
+	 * centre's hide at most this; the slack pays for the kernel's own arithmetic. */
+	double hidden = (2 * (fabs(x) + fabs(y) + radius)) * 0x1p-24 + 2 * FLT_MIN;
+	double wide = (radius + hidden) * (1 + SQUARE_SLACK);
+	return (float)(wide * wide + FLT_MIN);
 }
 
 float filter_inner_squared(double x, double y, double radius)
 {
-	double hidden_x = (2 * fabs(x) + radius) * 0x1p-23 + FLT_MIN;
-	double hidden_y = (2 * fabs(y) + radius) * 0x1p-23 + FLT_MIN;
-	double narrow = (radius - hidden_x - hidden_y) * (1 - 0x1p-20);
+	double hidden = (2 * (fabs(x) + fabs(y) + radius)) * 0x1p-23 + 2 * FLT_MIN;
+	double narrow = (radius - hidden) * (1 - SQUARE_SLACK);
 	/* Below 1e-15 squares of floats come near their underflow. */
-	return narrow < 1e-15 ? -1 : filter_float_below(narrow * narrow);
+	return narrow < 1e-15 ? -1 : (float)(narrow * narrow);
 }

@@ -189,8 +189,10 @@ static void visit_find(struct search *s, const struct run *run, const uint32_t *
 {
 	struct store_reader *r = reader_of(s);
 	if (certainty == CERTAIN_MATCH && r->count + count <= r->found_capacity) {
+		struct found_slot *found = r->found + r->count;
+		const uint32_t run_number = r->run_number;
 		for (uint32_t i = 0; i < count; i++)
-			r->found[r->count + i] = (struct found_slot){r->run_number, slots[i]};
+			found[i] = (struct found_slot){run_number, slots[i]};
 		r->count += count;
 		return;
 	}

@@ -5,8 +5,10 @@
 
 static void add_part(struct search *s, double min_x, double min_y, double max_x, double max_y)
 {
-	struct filter_query *p = &s->parts[s->part_count++];
-	*p = s->parts[0];
+	struct filter_query *p = &s->parts[s->part_count];
+	/* Not onto itself: reading back in wide words what was just written in narrow ones stalls. */
+	if (s->part_count++ != 0)
+		*p = s->parts[0];
 	p->min_x = (float)min_x;
 	p->min_y = (float)min_y;
 	p->max_x = (float)max_x;
@@ -50,8 +52,8 @@ static void prepare_plane_circle(struct search *s)
 {
 	struct geometry_reach reach = geometry_plane_reach(s->radius);
 	s->threshold = geometry_plane_threshold(s->radius);
-	add_part(s, s->x - reach.x, s->y - reach.y, s->x + reach.x, s->y + reach.y);
 	struct filter_query *p = &s->parts[0];
+	s->part_count = 1;
 	/* Outward, because the sums above were rounded. */
 	p->min_x = filter_float_below(s->x - reach.x);
 	p->min_y = filter_float_below(s->y - reach.y);
