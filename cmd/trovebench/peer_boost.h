@@ -1,7 +1,7 @@
 /*
  * peer_boost: Boost.Geometry's R-tree, bulk-loaded (its packing constructor), as plain C.
  * Points are two floats, the smallest that the data allows; a value is a point and a
- * 32-bit id; blocks of 16 (rstar<16>), the fastest of those tried. Results are ids.
+ * 32-bit id; nodes of at most 16 (rstar<16>). Results are ids.
  */
 #ifndef CMD_TROVEBENCH_PEER_BOOST_H
 #define CMD_TROVEBENCH_PEER_BOOST_H

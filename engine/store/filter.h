@@ -27,6 +27,7 @@
 
 enum {
 	FILTER_STEP = 64,
+	FILTER_BLOCK = 32,   /* slots of a block in filter_blocks */
 	FILTER_NODE_STEP = 16,
 	FILTER_SPARE = 16, /* whole vectors are stored, their tails are garbage */
 };
@@ -51,6 +52,7 @@ struct filter_query {
 	float min_x, max_x, min_y, max_y; /* slots: box; nodes: the boxes to meet */
 	float x, y;                       /* centre of a circle; place of an own-radius query */
 	float radius_squared;             /* as by filter_radius_squared */
+	float inner_squared;              /* as by filter_inner_squared */
 	float period;                     /* 360 where x goes round, else infinity */
 	int32_t at;                       /* as by filter_at */
 	uint32_t kinds;                   /* any of these bits; all: 0xffffffff */
@@ -59,6 +61,11 @@ struct filter_query {
 /* Writes the slots' indices in rising order, returns how many. */
 typedef uint32_t filter_slots(const struct filter_columns *columns, const struct filter_query *query, uint32_t first,
                               uint32_t count, uint32_t *found);
+/* The area alone, in a list of blocks whose other columns are known to pass. *is_clear: each
+ * slot written is inside for certain: a value strictly between rounded bounds was so before
+ * rounding. found has room for all slots of the blocks and FILTER_SPARE. */
+typedef uint32_t filter_blocks(const struct filter_columns *columns, const struct filter_query *query,
+                               const uint32_t *blocks, uint32_t count, uint32_t *found, bool *is_clear);
 typedef uint32_t filter_nodes(const struct filter_boxes *boxes, const struct filter_query *query, uint32_t first,
                               uint32_t count, uint32_t *found);
 
@@ -67,8 +74,8 @@ struct filter {
 	filter_slots *box;          /* min <= x, y <= max */
 	filter_slots *circle;       /* plane: squared distance <= radius_squared */
 	filter_slots *reach;        /* own radius: |x - query x| (or round the back) <= reach */
-	filter_slots *box_only;     /* the area alone, for blocks whose other columns are known to pass */
-	filter_slots *circle_only;
+	filter_blocks *blocks_box;
+	filter_blocks *blocks_circle;
 	filter_nodes *nodes_box;    /* boxes that meet the query's box */
 	filter_nodes *nodes_reach;  /* boxes that contain the query's place, or that place one period off */
 };
@@ -89,7 +96,7 @@ int32_t filter_at(int64_t at_ms);
 
 /* A plane circle's bound, widened by what rounding x, y of slots and query can hide. */
 float filter_radius_squared(double x, double y, double radius);
-/* The opposite: slots strictly below it are inside for certain. Negative: none is. */
+/* The opposite: slots not above it are inside for certain. Negative: none is. */
 float filter_inner_squared(double x, double y, double radius);
 
 /* The nearest floats not above and not below a value. */

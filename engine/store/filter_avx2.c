@@ -110,16 +110,39 @@ static inline __m256 in_circle(const struct filter_columns *c, const struct filt
 	return n;
 }
 
-[[gnu::always_inline]] static inline uint32_t scan_only(const struct filter_columns *c,
-                                                        const struct filter_query *query, uint32_t first,
-                                                        uint32_t count, uint32_t *found, bool is_circle)
+/* The same, strictly: who passes is inside for certain. */
+static inline __m256 clearly_in_box(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
 {
+	__m256 x = _mm256_loadu_ps(c->x + i);
+	__m256 y = _mm256_loadu_ps(c->y + i);
+	__m256 in_x = _mm256_and_ps(_mm256_cmp_ps(x, _mm256_set1_ps(q->min_x), _CMP_GT_OQ),
+	                            _mm256_cmp_ps(x, _mm256_set1_ps(q->max_x), _CMP_LT_OQ));
+	__m256 in_y = _mm256_and_ps(_mm256_cmp_ps(y, _mm256_set1_ps(q->min_y), _CMP_GT_OQ),
+	                            _mm256_cmp_ps(y, _mm256_set1_ps(q->max_y), _CMP_LT_OQ));
+	return _mm256_and_ps(in_x, in_y);
+}
+
+[[gnu::always_inline]] static inline uint32_t scan_blocks(const struct filter_columns *columns,
+                                                          const struct filter_query *query, const uint32_t *blocks,
+                                                          uint32_t count, uint32_t *found, bool *is_clear,
+                                                          bool is_circle)
+{
+	const struct filter_columns c = *columns;
 	const struct filter_query q = *query;
+	struct filter_query inner = q;
+	inner.radius_squared = q.inner_squared;
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 8) {
-		__m256 m = is_circle ? in_circle(c, &q, i) : in_box(c, &q, i);
-		n += emit((uint32_t)_mm256_movemask_ps(m), i, found + n);
+	__m256 unclear = _mm256_setzero_ps();
+	for (uint32_t b = 0; b < count; b++) {
+		uint32_t first = blocks[b] * FILTER_BLOCK;
+		for (uint32_t i = first; i < first + FILTER_BLOCK; i += 8) {
+			__m256 m = is_circle ? in_circle(&c, &q, i) : in_box(&c, &q, i);
+			__m256 clear = is_circle ? in_circle(&c, &inner, i) : clearly_in_box(&c, &q, i);
+			unclear = _mm256_or_ps(unclear, _mm256_andnot_ps(clear, m));
+			n += emit((uint32_t)_mm256_movemask_ps(m), i, found + n);
+		}
 	}
+	*is_clear = _mm256_testz_ps(unclear, unclear);
 	return n;
 }
 
@@ -135,16 +158,16 @@ static uint32_t avx2_circle(const struct filter_columns *c, const struct filter_
 	return count > LONG ? scan(c, q, first, count, found, true, true) : scan(c, q, first, count, found, true, false);
 }
 
-static uint32_t avx2_box_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                              uint32_t count, uint32_t *found)
+static uint32_t avx2_blocks_box(const struct filter_columns *c, const struct filter_query *q, const uint32_t *blocks,
+                              uint32_t count, uint32_t *found, bool *is_clear)
 {
-	return scan_only(c, q, first, count, found, false);
+	return scan_blocks(c, q, blocks, count, found, is_clear, false);
 }
 
-static uint32_t avx2_circle_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                                 uint32_t count, uint32_t *found)
+static uint32_t avx2_blocks_circle(const struct filter_columns *c, const struct filter_query *q,
+                                 const uint32_t *blocks, uint32_t count, uint32_t *found, bool *is_clear)
 {
-	return scan_only(c, q, first, count, found, true);
+	return scan_blocks(c, q, blocks, count, found, is_clear, true);
 }
 
 static uint32_t avx2_reach(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
@@ -212,8 +235,8 @@ static const struct filter table = {
 	.box = avx2_box,
 	.circle = avx2_circle,
 	.reach = avx2_reach,
-	.box_only = avx2_box_only,
-	.circle_only = avx2_circle_only,
+	.blocks_box = avx2_blocks_box,
+	.blocks_circle = avx2_blocks_circle,
 	.nodes_box = avx2_nodes_box,
 	.nodes_reach = avx2_nodes_reach,
 };

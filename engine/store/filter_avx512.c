@@ -43,10 +43,10 @@ static inline __mmask16 is_open(const struct filter_columns *c, const struct fil
 static inline bool is_any(const struct quad *v) { return (v->m[0] | v->m[1] | v->m[2] | v->m[3]) != 0; }
 
 [[gnu::noinline]] static uint32_t finish(const struct filter_columns *c, const struct filter_query *q, struct quad v,
-                                          uint32_t i, uint32_t *found)
+                                          uint32_t i, uint32_t *found, uint32_t vectors)
 {
 	uint32_t n = 0;
-	for (uint32_t k = 0; k < 4; k++)
+	for (uint32_t k = 0; k < vectors; k++)
 		n += emit(is_open(c, q, i + 16 * k, v.m[k]), i + 16 * k, found + n);
 	return n;
 }
@@ -83,27 +83,52 @@ static inline __mmask16 in_circle(const struct filter_columns *c, const struct f
                                                    bool is_long)
 {
 	const struct filter_query q = *query; /* the stores to found cannot change it */
+	const uint32_t vectors = is_long ? 4 : 2; /* a block is two */
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 64) {
-		struct quad v;
+	for (uint32_t i = first; i < first + count; i += 16 * vectors) {
+		struct quad v = {};
 		if (is_long)
 			fetch_ahead(c, i);
-		for (uint32_t k = 0; k < 4; k++)
+		for (uint32_t k = 0; k < vectors; k++)
 			v.m[k] = is_circle ? in_circle(c, &q, i + 16 * k) : in_box(c, &q, i + 16 * k);
 		if (is_any(&v))
-			n += finish(c, query, v, i, found + n);
+			n += finish(c, query, v, i, found + n, vectors);
 	}
 	return n;
 }
 
-[[gnu::always_inline]] static inline uint32_t scan_only(const struct filter_columns *c,
-                                                        const struct filter_query *query, uint32_t first,
-                                                        uint32_t count, uint32_t *found, bool is_circle)
+/* The same, strictly: who passes is inside for certain. */
+static inline __mmask16 clearly_in_box(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
 {
+	__m512 x = _mm512_loadu_ps(c->x + i);
+	__m512 y = _mm512_loadu_ps(c->y + i);
+	__mmask16 m = _mm512_cmp_ps_mask(x, _mm512_set1_ps(q->min_x), _CMP_GT_OQ);
+	m = _mm512_mask_cmp_ps_mask(m, x, _mm512_set1_ps(q->max_x), _CMP_LT_OQ);
+	m = _mm512_mask_cmp_ps_mask(m, y, _mm512_set1_ps(q->min_y), _CMP_GT_OQ);
+	return _mm512_mask_cmp_ps_mask(m, y, _mm512_set1_ps(q->max_y), _CMP_LT_OQ);
+}
+
+[[gnu::always_inline]] static inline uint32_t scan_blocks(const struct filter_columns *columns,
+                                                          const struct filter_query *query, const uint32_t *blocks,
+                                                          uint32_t count, uint32_t *found, bool *is_clear,
+                                                          bool is_circle)
+{
+	const struct filter_columns c = *columns;
 	const struct filter_query q = *query;
+	struct filter_query inner = q;
+	inner.radius_squared = q.inner_squared;
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 16)
-		n += emit(is_circle ? in_circle(c, &q, i) : in_box(c, &q, i), i, found + n);
+	uint32_t unclear = 0;
+	for (uint32_t b = 0; b < count; b++) {
+		uint32_t first = blocks[b] * FILTER_BLOCK;
+		for (uint32_t i = first; i < first + FILTER_BLOCK; i += 16) {
+			__mmask16 m = is_circle ? in_circle(&c, &q, i) : in_box(&c, &q, i);
+			__mmask16 clear = is_circle ? in_circle(&c, &inner, i) : clearly_in_box(&c, &q, i);
+			unclear |= (uint32_t)m & ~(uint32_t)clear;
+			n += emit(m, i, found + n);
+		}
+	}
+	*is_clear = unclear == 0;
 	return n;
 }
 
@@ -119,16 +144,16 @@ static uint32_t avx512_circle(const struct filter_columns *c, const struct filte
 	return count > LONG ? scan(c, q, first, count, found, true, true) : scan(c, q, first, count, found, true, false);
 }
 
-static uint32_t avx512_box_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                                uint32_t count, uint32_t *found)
+static uint32_t avx512_blocks_box(const struct filter_columns *c, const struct filter_query *q, const uint32_t *blocks,
+                              uint32_t count, uint32_t *found, bool *is_clear)
 {
-	return scan_only(c, q, first, count, found, false);
+	return scan_blocks(c, q, blocks, count, found, is_clear, false);
 }
 
-static uint32_t avx512_circle_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                                   uint32_t count, uint32_t *found)
+static uint32_t avx512_blocks_circle(const struct filter_columns *c, const struct filter_query *q,
+                                 const uint32_t *blocks, uint32_t count, uint32_t *found, bool *is_clear)
 {
-	return scan_only(c, q, first, count, found, true);
+	return scan_blocks(c, q, blocks, count, found, is_clear, true);
 }
 
 static uint32_t avx512_reach(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
@@ -136,9 +161,9 @@ static uint32_t avx512_reach(const struct filter_columns *c, const struct filter
 {
 	__m512 qx = _mm512_set1_ps(q->x), qy = _mm512_set1_ps(q->y), period = _mm512_set1_ps(q->period);
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 64) {
-		struct quad v;
-		for (uint32_t k = 0; k < 4; k++) {
+	for (uint32_t i = first; i < first + count; i += 32) {
+		struct quad v = {};
+		for (uint32_t k = 0; k < 2; k++) {
 			__m512 dx = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->x + i + 16 * k), qx));
 			__m512 dy = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->y + i + 16 * k), qy));
 			__m512 reach_x = _mm512_loadu_ps(c->reach_x + i + 16 * k);
@@ -147,7 +172,7 @@ static uint32_t avx512_reach(const struct filter_columns *c, const struct filter
 			v.m[k] = _mm512_mask_cmp_ps_mask(near_x, dy, _mm512_loadu_ps(c->reach_y + i + 16 * k), _CMP_LE_OQ);
 		}
 		if (is_any(&v))
-			n += finish(c, q, v, i, found + n);
+			n += finish(c, q, v, i, found + n, 2);
 	}
 	return n;
 }
@@ -191,8 +216,8 @@ static const struct filter table = {
 	.box = avx512_box,
 	.circle = avx512_circle,
 	.reach = avx512_reach,
-	.box_only = avx512_box_only,
-	.circle_only = avx512_circle_only,
+	.blocks_box = avx512_blocks_box,
+	.blocks_circle = avx512_blocks_circle,
 	.nodes_box = avx512_nodes_box,
 	.nodes_reach = avx512_nodes_reach,
 };

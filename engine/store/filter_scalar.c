@@ -31,27 +31,39 @@ static uint32_t scalar_circle(const struct filter_columns *c, const struct filte
 	return n;
 }
 
-static uint32_t scalar_box_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                                uint32_t count, uint32_t *found)
+static uint32_t scalar_blocks_box(const struct filter_columns *c, const struct filter_query *q, const uint32_t *blocks,
+                                  uint32_t count, uint32_t *found, bool *is_clear)
 {
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i++) {
+	bool unclear = false;
+	for (uint32_t k = 0; k < count * FILTER_BLOCK; k++) {
+		uint32_t i = blocks[k / FILTER_BLOCK] * FILTER_BLOCK + k % FILTER_BLOCK;
+		float x = c->x[i];
+		float y = c->y[i];
+		bool inside = (x >= q->min_x) & (x <= q->max_x) & (y >= q->min_y) & (y <= q->max_y);
+		unclear |= inside & !((x > q->min_x) & (x < q->max_x) & (y > q->min_y) & (y < q->max_y));
 		found[n] = i;
-		n += (c->x[i] >= q->min_x) & (c->x[i] <= q->max_x) & (c->y[i] >= q->min_y) & (c->y[i] <= q->max_y);
+		n += inside;
 	}
+	*is_clear = !unclear;
 	return n;
 }
 
-static uint32_t scalar_circle_only(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
-                                   uint32_t count, uint32_t *found)
+static uint32_t scalar_blocks_circle(const struct filter_columns *c, const struct filter_query *q,
+                                     const uint32_t *blocks, uint32_t count, uint32_t *found, bool *is_clear)
 {
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i++) {
+	bool unclear = false;
+	for (uint32_t k = 0; k < count * FILTER_BLOCK; k++) {
+		uint32_t i = blocks[k / FILTER_BLOCK] * FILTER_BLOCK + k % FILTER_BLOCK;
 		float dx = c->x[i] - q->x;
 		float dy = c->y[i] - q->y;
+		float square = dx * dx + dy * dy;
 		found[n] = i;
-		n += dx * dx + dy * dy <= q->radius_squared;
+		n += square <= q->radius_squared;
+		unclear |= (square <= q->radius_squared) & !(square <= q->inner_squared);
 	}
+	*is_clear = !unclear;
 	return n;
 }
 
@@ -102,8 +114,8 @@ const struct filter filter_scalar = {
 	.box = scalar_box,
 	.circle = scalar_circle,
 	.reach = scalar_reach,
-	.box_only = scalar_box_only,
-	.circle_only = scalar_circle_only,
+	.blocks_box = scalar_blocks_box,
+	.blocks_circle = scalar_blocks_circle,
 	.nodes_box = scalar_nodes_box,
 	.nodes_reach = scalar_nodes_reach,
 };

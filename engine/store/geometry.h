@@ -37,10 +37,12 @@ struct geometry_threshold {
 	double inside, outside;
 };
 
-/* hypot, not sqrt of squares: points that differ by less than 1e-154 stay apart. */
-static inline double geometry_plane_distance(double x1, double y1, double x2, double y2)
+/* From the squared distance; hypot where squares come near their underflow, so that places
+ * that differ by less than 1e-140 stay apart. (At 1e15, the largest coordinate, squares are
+ * far from overflow.) */
+static inline double geometry_plane_distance(double square, double dx, double dy)
 {
-	return hypot(x2 - x1, y2 - y1);
+	return square > 1e-280 ? sqrt(square) : hypot(dx, dy);
 }
 
 /* The cosine of a latitude; 0 at the poles, where cos would leave 6e-17. */

@@ -53,9 +53,7 @@ struct end {
 struct nearest {
 	double distance;
 	double square;
-	uint64_t id_high, id_low;
-	const struct run *run;
-	uint32_t slot;
+	const struct exact *exact;
 };
 
 struct store_reader {

@@ -31,9 +31,9 @@ static inline bool is_nearer(const struct nearest *a, const struct nearest *b)
 {
 	if (a->distance != b->distance)
 		return a->distance < b->distance;
-	if (a->id_high != b->id_high)
-		return a->id_high < b->id_high;
-	return a->id_low < b->id_low;
+	if (a->exact->id_high != b->exact->id_high)
+		return a->exact->id_high < b->exact->id_high;
+	return a->exact->id_low < b->exact->id_low;
 }
 
 /* The heap's root is the farthest. */
@@ -106,40 +106,37 @@ static inline bool is_hopeless(const struct store_reader *r, double square)
 	return r->nearest_count == r->limit && square > r->nearest[0].square * (1 + 1e-12) + 1e-280;
 }
 
-static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count, bool is_open)
+static void visit_locate(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count,
+                         enum certainty certainty)
 {
 	struct store_reader *r = reader_of(s);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++)
 		__builtin_prefetch(&run->exact[slots[i]]);
-		__builtin_prefetch(&run->ids[slots[i]]);
-	}
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t slot = slots[i];
 		const struct exact *e = &run->exact[slot];
-		if (!is_open && !search_is_eligible(s, run, slot))
+		if (certainty < CERTAIN_OPEN && !search_is_eligible(s, run, slot))
 			continue;
 		double square = search_square(s, e);
-		if (!search_is_inside(s, e, square))
+		if (certainty < CERTAIN_MATCH && !search_is_inside(s, run, e, square))
 			continue;
 		r->count++;
 		if (is_hopeless(r, square))
 			continue;
-		const struct slot_id *id = &run->ids[slot];
-		struct nearest n = {search_distance(s, e, square), square, id->high, id->low, run, slot};
-		__builtin_prefetch(&run->cold[slot]);
+		struct nearest n = {search_distance(s, e, square), square, e};
 		keep(r, &n);
 	}
 }
 
 static void copy_match(const struct store_reader *r, const struct nearest *n, struct match *match)
 {
-	const struct cold *c = &n->run->cold[n->slot];
+	const struct exact *e = n->exact;
 	*match = (struct match){
-		.reward = {n->id_low, n->id_high, n->run->id_is_uuid[n->slot]},
+		.reward = {e->id_low, e->id_high, e->id_is_uuid},
 		.distance = n->distance,
-		.value = c->value,
-		.remaining = c->stock,
-		.kind = r->store->kinds.names[n->run->kind_numbers[n->slot]],
+		.value = e->value,
+		.remaining = e->stock,
+		.kind = r->store->kinds.names[e->kind],
 	};
 }
 
@@ -187,20 +184,23 @@ static inline void find_slot(struct store_reader *r, uint32_t slot)
 	r->count++;
 }
 
-static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count, bool is_open)
+static void visit_find(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count,
+                       enum certainty certainty)
 {
 	struct store_reader *r = reader_of(s);
-	if (is_open && r->count + count <= r->found_capacity && search_is_clearly_inside(s, run, slots, count)) {
+	if (certainty == CERTAIN_MATCH && r->count + count <= r->found_capacity) {
+		struct found_slot *found = r->found + r->count;
+		const uint32_t run_number = r->run_number;
 		for (uint32_t i = 0; i < count; i++)
-			r->found[r->count + i] = (struct found_slot){r->run_number, slots[i]};
+			found[i] = (struct found_slot){run_number, slots[i]};
 		r->count += count;
 		return;
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct exact *e = &run->exact[slots[i]];
-		if (!is_open && !search_is_eligible(s, run, slots[i]))
+		if (certainty < CERTAIN_OPEN && !search_is_eligible(s, run, slots[i]))
 			continue;
-		if (search_is_inside(s, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
+		if (certainty == CERTAIN_MATCH || search_is_inside(s, run, e, s->area == LOCATE_BOX ? 0 : search_square(s, e)))
 			find_slot(r, slots[i]);
 	}
 }
@@ -231,19 +231,19 @@ static void copy_view(struct store_reader *r, const struct run *run, uint32_t sl
 	memcpy(r->name, name + 1, bytes);
 	r->name[bytes] = '\0';
 	*view = (struct reward_view){
-		.reward = {run->ids[slot].low, run->ids[slot].high, run->id_is_uuid[slot]},
+		.reward = {e->id_low, e->id_high, e->id_is_uuid},
 		.x = e->x,
 		.y = e->y,
-		.radius = e->radius,
-		.value = c->value,
-		.stock = c->stock,
-		.remaining = c->stock,
+		.radius = run->radius[slot],
+		.value = e->value,
+		.stock = e->stock,
+		.remaining = e->stock,
 		.from_ms = c->from_ms,
 		.until_ms = c->until_ms,
 		.benefit_value = c->benefit_value,
 		.per_actor = c->per_actor,
 		.benefit_type = (enum benefit_type)c->benefit_type,
-		.kind = r->store->kinds.names[run->kind_numbers[slot]],
+		.kind = r->store->kinds.names[e->kind],
 		.name = r->name,
 	};
 	memcpy(view->benefit_currency, c->benefit_currency, CURRENCY_BYTES);

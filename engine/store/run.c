@@ -36,10 +36,8 @@ static void place_columns(struct run *run, struct layout *l)
 	run->reach_x = place(l, slots, sizeof *run->reach_x);
 	run->reach_y = place(l, slots, sizeof *run->reach_y);
 	run->exact = place(l, run->capacity, sizeof *run->exact);
-	run->ids = place(l, run->capacity, sizeof *run->ids);
+	run->radius = place(l, run->capacity, sizeof *run->radius);
 	run->ended = place(l, run->capacity, sizeof *run->ended);
-	run->kind_numbers = place(l, run->capacity, sizeof *run->kind_numbers);
-	run->id_is_uuid = place(l, run->capacity, sizeof *run->id_is_uuid);
 	run->cold = place(l, run->capacity, sizeof *run->cold);
 	run->table = place(l, (size_t)run->table_mask + 1, sizeof *run->table);
 	run->text = place(l, run->text_capacity, 1);
@@ -144,15 +142,16 @@ void run_clear(struct run *run)
 	run->next = NULL;
 }
 
-static void fill_hot(struct run *run, uint32_t slot, int64_t from_ms, int64_t until_ms, int64_t stock)
+static void fill_hot(struct run *run, uint32_t slot, int64_t from_ms, int64_t until_ms)
 {
 	const struct exact *e = &run->exact[slot];
+	double radius = run->radius[slot];
 	run->x[slot] = (float)e->x;
 	run->y[slot] = (float)e->y;
 	run->from[slot] = filter_from(from_ms);
 	run->until[slot] = filter_until(until_ms);
-	run->kinds[slot] = stock == 0 ? 0 : 1u << (run->kind_numbers[slot] % 31);
-	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(e->radius) : geometry_geo_reach(e->y, e->radius);
+	run->kinds[slot] = e->stock == 0 ? 0 : 1u << (e->kind % 31);
+	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(radius) : geometry_geo_reach(e->y, radius);
 	/* What rounding this slot's and the query's place to floats, and the filter's own
 	 * subtraction, can hide: a few 2^-24 of the largest number met; geo: of 540 degrees. */
 	double hidden_x = run->is_plane ? (fabs(e->x) + reach.x) * 0x1p-21 + FLT_MIN : 2e-4;
@@ -175,7 +174,7 @@ static uint64_t fill_text(struct run *run, const char *name, uint32_t bytes)
 
 static void fill_table(struct run *run, uint32_t slot, uint64_t seed)
 {
-	uint32_t i = (uint32_t)hash_128(run->ids[slot].high, run->ids[slot].low, seed) & run->table_mask;
+	uint32_t i = (uint32_t)hash_128(run->exact[slot].id_high, run->exact[slot].id_low, seed) & run->table_mask;
 	while (atomic_load_explicit(&run->table[i], memory_order_relaxed) != 0)
 		i = (i + 1) & run->table_mask;
 	atomic_store_explicit(&run->table[i], slot + 1, memory_order_release);
@@ -183,19 +182,21 @@ static void fill_table(struct run *run, uint32_t slot, uint64_t seed)
 
 void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed)
 {
-	struct exact *e = &run->exact[slot];
 	struct cold *c = &run->cold[slot];
-	e->x = reward->x;
-	e->y = reward->y;
-	e->radius = reward->radius;
-	e->cosine = run->is_plane ? 1 : geometry_cosine(reward->y);
-	run->ids[slot] = (struct slot_id){reward->id.low, reward->id.high};
-	run->id_is_uuid[slot] = reward->id.is_uuid;
-	run->kind_numbers[slot] = (uint8_t)kind;
-	atomic_store_explicit(&run->ended[slot], 0, memory_order_relaxed);
-	*c = (struct cold){
+	run->exact[slot] = (struct exact){
+		.x = reward->x,
+		.y = reward->y,
+		.cosine = run->is_plane ? 1 : geometry_cosine(reward->y),
+		.id_low = reward->id.low,
+		.id_high = reward->id.high,
 		.value = reward->value,
 		.stock = reward->stock,
+		.kind = (uint8_t)kind,
+		.id_is_uuid = reward->id.is_uuid,
+	};
+	run->radius[slot] = reward->radius;
+	atomic_store_explicit(&run->ended[slot], 0, memory_order_relaxed);
+	*c = (struct cold){
 		.from_ms = reward->from_ms,
 		.until_ms = reward->until_ms,
 		.benefit_value = reward->benefit_value,
@@ -207,16 +208,14 @@ void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsig
 	memcpy(c->benefit_currency, reward->benefit_currency, sizeof c->benefit_currency);
 	if (run->born_max < born)
 		run->born_max = born;
-	fill_hot(run, slot, reward->from_ms, reward->until_ms, reward->stock);
+	fill_hot(run, slot, reward->from_ms, reward->until_ms);
 	fill_table(run, slot, seed);
 }
 
 void run_copy(struct run *run, uint32_t slot, const struct run *from, uint32_t from_slot, uint64_t seed)
 {
 	run->exact[slot] = from->exact[from_slot];
-	run->ids[slot] = from->ids[from_slot];
-	run->id_is_uuid[slot] = from->id_is_uuid[from_slot];
-	run->kind_numbers[slot] = from->kind_numbers[from_slot];
+	run->radius[slot] = from->radius[from_slot];
 	uint64_t ended = atomic_load_explicit(&from->ended[from_slot], memory_order_relaxed);
 	if (ended != 0)
 		run_end(run, slot, ended);
@@ -345,8 +344,8 @@ uint32_t run_find(const struct run *run, struct identifier id, uint64_t version,
 		uint32_t entry = atomic_load_explicit(&run->table[i], memory_order_acquire);
 		if (entry == 0)
 			return RUN_SLOT_NONE;
-		const struct slot_id *other = &run->ids[entry - 1];
-		if (other->low == id.low && other->high == id.high && run_sees(run, entry - 1, version))
+		const struct exact *e = &run->exact[entry - 1];
+		if (e->id_low == id.low && e->id_high == id.high && run_sees(run, entry - 1, version))
 			return entry - 1;
 	}
 }

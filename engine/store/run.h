@@ -2,10 +2,11 @@
  * run: a number of rewards in slots. The store is a handful of runs.
  *
  *   hot      x y from until kinds reach_x reach_y   32 bits each, one column each: what filters read
- *   exact    32 bytes a slot: what decides a candidate; ids (16) and ended (8) beside it
- *   cold     64 bytes a slot: what is only carried into replies; names in a text blob
+ *   exact    64 bytes a slot: what decides a candidate and what a match carries; the
+ *            reward's own radius and the version at which it ended beside it
+ *   cold     48 bytes a slot: the rest; names in a text blob
  *   table    open addressing of slot numbers by XXH3 of the id
- *   levels   packed runs only: bounding boxes of blocks of 64 slots, of 16 blocks, of
+ *   levels   packed runs only: bounding boxes of blocks of 32 slots, of 16 blocks, of
  *            16 of those, ... for positions and for the rewards' own circles
  *   blocks   packed runs only: is every slot of a block active, in stock and alive? Then
  *            a query without kinds need not look at more than the places
@@ -28,34 +29,33 @@
 #include <stddef.h>
 
 enum {
-	RUN_BLOCK = 64,
+	RUN_BLOCK = FILTER_BLOCK,
 	RUN_FANOUT = 16,
 	RUN_LEVELS_MAX = 8,
 	RUN_SLOT_NONE = UINT32_MAX,
 };
-static_assert(RUN_BLOCK % FILTER_STEP == 0 && RUN_FANOUT % FILTER_NODE_STEP == 0);
+static_assert(FILTER_STEP % RUN_BLOCK == 0 && RUN_FANOUT % FILTER_NODE_STEP == 0);
 
+/* One line holds all that a match needs, so an answer costs one cache miss a match. */
 struct exact {
 	double x, y;
-	double radius;
 	double cosine; /* geometry_cosine(y); unused on the plane */
+	uint64_t id_low, id_high;
+	int64_t value, stock;
+	uint8_t kind;
+	bool id_is_uuid;
 };
-static_assert(sizeof(struct exact) == 32);
-
-struct slot_id {
-	uint64_t low, high;
-};
-static_assert(sizeof(struct slot_id) == 16);
+static_assert(sizeof(struct exact) == 64 && offsetof(struct exact, id_low) == 24 && offsetof(struct exact, kind) == 56);
 
 struct cold {
-	int64_t value, stock, from_ms, until_ms, benefit_value;
+	int64_t from_ms, until_ms, benefit_value;
 	uint64_t born;
 	uint64_t name; /* offset in the text: a length byte and the name */
 	uint32_t per_actor;
 	uint8_t benefit_type;
 	char benefit_currency[CURRENCY_BYTES];
 };
-static_assert(sizeof(struct cold) == 64 && offsetof(struct cold, born) == 40 && offsetof(struct cold, per_actor) == 56);
+static_assert(sizeof(struct cold) == 48 && offsetof(struct cold, born) == 24 && offsetof(struct cold, per_actor) == 40);
 
 struct run_level {
 	uint32_t node_count;
@@ -68,13 +68,11 @@ struct run {
 	int32_t *from, *until;
 	uint32_t *kinds;
 	struct exact *exact;
-	struct slot_id *ids;
+	double *radius;
 	_Atomic uint64_t *ended; /* version; 0: alive */
 	int32_t *block_from;     /* the latest of a block; INT32_MAX where one is out of stock */
 	int32_t *block_until;    /* the earliest */
 	_Atomic uint8_t *block_has_ended;
-	uint8_t *kind_numbers;
-	bool *id_is_uuid;
 	uint64_t born_max;      /* every slot's born is at most this */
 	_Atomic uint32_t count; /* slots that readers may see */
 	unsigned level_count;   /* 0: not packed */

@@ -5,8 +5,10 @@
 
 static void add_part(struct search *s, double min_x, double min_y, double max_x, double max_y)
 {
-	struct filter_query *p = &s->parts[s->part_count++];
-	*p = s->parts[0];
+	struct filter_query *p = &s->parts[s->part_count];
+	/* Not onto itself: reading back in wide words what was just written in narrow ones stalls. */
+	if (s->part_count++ != 0)
+		*p = s->parts[0];
 	p->min_x = (float)min_x;
 	p->min_y = (float)min_y;
 	p->max_x = (float)max_x;
@@ -50,15 +52,15 @@ static void prepare_plane_circle(struct search *s)
 {
 	struct geometry_reach reach = geometry_plane_reach(s->radius);
 	s->threshold = geometry_plane_threshold(s->radius);
-	add_part(s, s->x - reach.x, s->y - reach.y, s->x + reach.x, s->y + reach.y);
 	struct filter_query *p = &s->parts[0];
+	s->part_count = 1;
 	/* Outward, because the sums above were rounded. */
 	p->min_x = filter_float_below(s->x - reach.x);
 	p->min_y = filter_float_below(s->y - reach.y);
 	p->max_x = filter_float_above(s->x + reach.x);
 	p->max_y = filter_float_above(s->y + reach.y);
 	p->radius_squared = filter_radius_squared(s->x, s->y, s->radius);
-	s->inner_squared = filter_inner_squared(s->x, s->y, s->radius);
+	p->inner_squared = filter_inner_squared(s->x, s->y, s->radius);
 }
 
 /* Fills the set of kinds; returns the filter's bits. */
@@ -137,7 +139,7 @@ static void search_slots(struct search *s, const struct run *run, const struct f
 		uint32_t chunk = end - first < SEARCH_CHUNK ? end - first : SEARCH_CHUNK;
 		uint32_t n = filter(&columns, part, first, chunk, found);
 		if (n != 0)
-			visit(s, run, found, n, false);
+			visit(s, run, found, n, CERTAIN_NOTHING);
 	}
 }
 
@@ -171,15 +173,42 @@ static void search_block(struct search *s, const struct run *run, uint32_t block
 {
 	uint32_t found[RUN_BLOCK + FILTER_SPARE];
 	struct filter_columns columns = columns_of(run);
-	bool is_open = s->is_any_kind && run_block_is_open(run, block, s->at, s->version);
-	filter_slots *filter = slots_filter(s, s->filter);
-	if (is_open && s->area != LOCATE_OWN)
-		filter = filter == s->filter->box ? s->filter->box_only : s->filter->circle_only;
 	uint32_t slot = block * RUN_BLOCK;
 	uint32_t left = run->capacity - slot;
-	uint32_t n = filter(&columns, s->part, slot, left < RUN_BLOCK ? left : RUN_BLOCK, found);
+	uint32_t n = slots_filter(s, s->filter)(&columns, s->part, slot, left < RUN_BLOCK ? left : RUN_BLOCK, found);
 	if (n != 0)
-		visit(s, run, found, n, is_open);
+		visit(s, run, found, n, CERTAIN_NOTHING);
+}
+
+/* All at once, where only the area is open. */
+static void search_open_blocks(struct search *s, const struct run *run, const uint32_t *blocks, uint32_t count,
+                               search_visitor *visit)
+{
+	uint32_t found[RUN_FANOUT * RUN_BLOCK + FILTER_SPARE];
+	struct filter_columns columns = columns_of(run);
+	bool is_circle = s->area == LOCATE_RADIUS && s->is_plane;
+	filter_blocks *filter = is_circle ? s->filter->blocks_circle : s->filter->blocks_box;
+	bool is_clear;
+	uint32_t n = filter(&columns, s->part, blocks, count, found, &is_clear);
+	/* A geo circle is only bounded by its box. */
+	is_clear &= is_circle || s->area == LOCATE_BOX;
+	if (n != 0)
+		visit(s, run, found, n, is_clear ? CERTAIN_MATCH : CERTAIN_OPEN);
+}
+
+static void search_blocks(struct search *s, const struct run *run, const uint32_t *blocks, uint32_t count,
+                          search_visitor *visit)
+{
+	bool are_open = s->is_any_kind && s->area != LOCATE_OWN;
+	fetch_blocks(run, blocks, count);
+	for (uint32_t i = 0; i < count; i++)
+		are_open &= run_block_is_open(run, blocks[i], s->at, s->version);
+	if (are_open && count != 0) {
+		search_open_blocks(s, run, blocks, count, visit);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		search_block(s, run, blocks[i], visit);
 }
 
 static inline uint32_t search_nodes(const struct search *s, const struct run_level *l, uint32_t first, uint32_t count,
@@ -200,9 +229,7 @@ static void search_level(struct search *s, const struct run *run, unsigned level
 	uint32_t nodes[RUN_FANOUT + FILTER_SPARE];
 	uint32_t n = search_nodes(s, &run->levels[level], first, count, nodes);
 	if (level == 0) {
-		fetch_blocks(run, nodes, n);
-		for (uint32_t i = 0; i < n; i++)
-			search_block(s, run, nodes[i], visit);
+		search_blocks(s, run, nodes, n, visit);
 		return;
 	}
 	const struct run_level *below = &run->levels[level - 1];

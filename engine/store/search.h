@@ -24,7 +24,6 @@ struct search {
 	double x, y, cosine, radius;
 	double box[4];
 	struct geometry_threshold threshold;
-	float inner_squared; /* plane circle: what is nearer by the columns is inside for certain */
 	int64_t at_ms;
 	int32_t at;
 	bool is_any_kind;
@@ -32,10 +31,16 @@ struct search {
 	uint64_t version;
 };
 
-/* Candidates in one run, in rising order: at most SEARCH_CHUNK at a time. is_open: window,
- * kind, stock and version are known to pass. */
+/* What is already known of the candidates. */
+enum certainty {
+	CERTAIN_NOTHING,
+	CERTAIN_OPEN,  /* window, kind, stock and version pass */
+	CERTAIN_MATCH, /* and the area holds them */
+};
+
+/* Candidates in one run, in rising order within a block: at most SEARCH_CHUNK at a time. */
 typedef void search_visitor(struct search *s, const struct run *run, const uint32_t *slots, uint32_t count,
-                            bool is_open);
+                            enum certainty certainty);
 
 void search_prepare(struct search *s, const struct locate_query *query, const struct kinds *kinds);
 void search_run(struct search *s, const struct run *run, search_visitor *visit);
@@ -52,7 +57,7 @@ static inline double search_square(const struct search *s, const struct exact *e
 
 static inline double search_distance(const struct search *s, const struct exact *e, double square)
 {
-	return s->is_plane ? geometry_plane_distance(s->x, s->y, e->x, e->y) : geometry_arc(square);
+	return s->is_plane ? geometry_plane_distance(square, e->x - s->x, e->y - s->y) : geometry_arc(square);
 }
 
 /* The columns decide unless `at` falls into the second in which the window begins or
@@ -78,7 +83,8 @@ static inline bool search_is_near(const struct search *s, const struct exact *e,
 }
 
 /* Does the area hold the candidate? *square is needed by the caller or not. */
-static inline bool search_is_inside(const struct search *s, const struct exact *e, double square)
+static inline bool search_is_inside(const struct search *s, const struct run *run, const struct exact *e,
+                                    double square)
 {
 	switch (s->area) {
 	case LOCATE_RADIUS:
@@ -88,36 +94,13 @@ static inline bool search_is_inside(const struct search *s, const struct exact *
 	case LOCATE_OWN:
 		break;
 	}
-	return search_distance(s, e, square) <= e->radius;
-}
-
-/* Do the 32-bit columns alone say that the area holds all these slots? A value strictly
- * between rounded bounds was so before rounding. */
-static inline bool search_is_clearly_inside(const struct search *s, const struct run *run, const uint32_t *slots,
-                                            uint32_t count)
-{
-	const struct filter_query p = *s->part;
-	uint32_t clear = 0;
-	if (s->area == LOCATE_BOX) {
-		for (uint32_t i = 0; i < count; i++) {
-			float x = run->x[slots[i]];
-			float y = run->y[slots[i]];
-			clear += (x > p.min_x) & (x < p.max_x) & (y > p.min_y) & (y < p.max_y);
-		}
-	} else if (s->area == LOCATE_RADIUS && s->is_plane) {
-		for (uint32_t i = 0; i < count; i++) {
-			float dx = run->x[slots[i]] - p.x;
-			float dy = run->y[slots[i]] - p.y;
-			clear += dx * dx + dy * dy < s->inner_squared;
-		}
-	}
-	return clear == count;
+	return search_distance(s, e, square) <= run->radius[e - run->exact];
 }
 
 /* All that is no matter of place. */
 static inline bool search_is_eligible(const struct search *s, const struct run *run, uint32_t slot)
 {
-	return search_is_active(s, run, slot) && search_is_asked(s, run->kind_numbers[slot]) &&
+	return search_is_active(s, run, slot) && search_is_asked(s, run->exact[slot].kind) &&
 	       run_sees(run, slot, s->version);
 }
 

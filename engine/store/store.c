@@ -233,7 +233,7 @@ static void end_slot(struct store *store, struct run *run, uint32_t slot)
 	run->ended_count++;
 	store->unpublished_ends++;
 	if (run->is_merging)
-		store->ends[store->end_count++] = (struct end){run->ids[slot].low, run->ids[slot].high, version};
+		store->ends[store->end_count++] = (struct end){run->exact[slot].id_low, run->exact[slot].id_high, version};
 }
 
 static uint32_t open_count(const struct store *store)

@@ -56,8 +56,10 @@ size_t oracle_live(const struct oracle *o) { return o->count; }
 /* The definitions of geometry.h, written a second time. */
 double oracle_distance(const struct oracle *o, double x1, double y1, double x2, double y2)
 {
-	if (o->is_plane)
-		return hypot(x2 - x1, y2 - y1);
+	if (o->is_plane) {
+		double square = (x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1);
+		return square > 1e-280 ? sqrt(square) : hypot(x2 - x1, y2 - y1);
+	}
 	const double to_radians = M_PI / 180;
 	double across = fabs(x2 - x1);
 	if (across > 180)

@@ -1,0 +1,186 @@
+/* What store.h promises, piece by piece, and that queries and changes allocate nothing. */
+#include "engine/base/random.h"
+#include "engine/store/store.h"
+#include "tests/support/allocation_count.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct store *make_store(bool is_plane, uint64_t capacity)
+{
+	struct store *store = NULL;
+	struct store_options options = {.is_plane = is_plane, .capacity = capacity, .readers_max = 2, .kernel = "auto"};
+	assert_int_equal(store_setup(&store, &options), STATUS_ok);
+	return store;
+}
+
+static struct reward make_reward(uint64_t id, double x, double y)
+{
+	return (struct reward){.id = {.low = id}, .x = x, .y = y, .radius = 10, .stock = STOCK_UNLIMITED,
+	                       .until_ms = INT64_MAX, .per_actor = 1};
+}
+
+static uint64_t count_near(struct store_reader *reader, double x, double y, double radius)
+{
+	struct locate_query q = {.x = x, .y = y, .area = LOCATE_RADIUS, .radius = radius, .limit = 16};
+	struct locate_result result;
+	store_locate(reader, &q, &result);
+	return result.count;
+}
+
+static void test_changes_show_when_published(void **state)
+{
+	(void)state;
+	struct store *store = make_store(true, 10);
+	struct store_reader *reader = NULL;
+	assert_int_equal(store_reader_create(store, &reader), STATUS_ok);
+	struct reward reward = make_reward(1, 5, 5);
+	assert_int_equal(store_put(store, &reward), STATUS_ok);
+	assert_int_equal(count_near(reader, 5, 5, 1), 0);
+	uint64_t version = store_publish(store);
+	assert_int_equal(count_near(reader, 5, 5, 1), 1);
+	reward.x = 50;
+	assert_int_equal(store_put(store, &reward), STATUS_ok);
+	assert_int_equal(count_near(reader, 5, 5, 1), 1);
+	assert_int_equal(count_near(reader, 50, 5, 1), 0);
+	store_settle(store); /* with changes that are not published: they stay hidden */
+	assert_int_equal(count_near(reader, 5, 5, 1), 1);
+	assert_int_equal(count_near(reader, 50, 5, 1), 0);
+	assert_true(store_publish(store) > version);
+	assert_int_equal(count_near(reader, 5, 5, 1), 0);
+	assert_int_equal(count_near(reader, 50, 5, 1), 1);
+	assert_int_equal(store_remove(store, reward.id), STATUS_ok);
+	assert_int_equal(store_remove(store, reward.id), STATUS_not_found);
+	store_publish(store);
+	assert_int_equal(count_near(reader, 50, 5, 1), 0);
+	store_settle(store);
+	store_reader_destroy(&reader);
+	store_teardown(&store);
+	assert_null(store);
+}
+
+static void test_limits(void **state)
+{
+	(void)state;
+	struct store *store = make_store(true, 300);
+	for (uint64_t i = 0; i < 300; i++) {
+		char kind[32];
+		struct reward reward = make_reward(i, 0, 0);
+		reward.kind = kind;
+		reward.kind_bytes = (uint32_t)snprintf(kind, sizeof kind, "k%d", (int)(i % KINDS_MAX));
+		assert_int_equal(store_put(store, &reward), STATUS_ok);
+	}
+	struct reward more = make_reward(1000, 0, 0);
+	assert_int_equal(store_can_put(store, &more), STATUS_pool_exhausted);
+	assert_int_equal(store_put(store, &more), STATUS_pool_exhausted);
+	struct reward other_kind = make_reward(1, 0, 0); /* replaces, but "default" would be kind 256 */
+	assert_int_equal(store_put(store, &other_kind), STATUS_pool_exhausted);
+	assert_int_equal(store_remove(store, (struct identifier){.low = 7}), STATUS_ok);
+	more.kind = "k3";
+	more.kind_bytes = 2;
+	assert_int_equal(store_put(store, &more), STATUS_ok);
+	struct store_reader *readers[3] = {};
+	assert_int_equal(store_reader_create(store, &readers[0]), STATUS_ok);
+	assert_int_equal(store_reader_create(store, &readers[1]), STATUS_ok);
+	assert_int_equal(store_reader_create(store, &readers[2]), STATUS_pool_exhausted);
+	store_reader_destroy(&readers[0]);
+	assert_int_equal(store_reader_create(store, &readers[2]), STATUS_ok);
+	struct store_statistics statistics;
+	store_statistics(store, &statistics);
+	assert_int_equal(statistics.rewards, 300);
+	store_teardown(&store);
+}
+
+static void test_unknown_kernel(void **state)
+{
+	(void)state;
+	struct store *store = NULL;
+	struct store_options options = {.capacity = 1, .readers_max = 1, .kernel = "abacus"};
+	assert_int_equal(store_setup(&store, &options), STATUS_invalid_field);
+	assert_null(store);
+}
+
+static void test_last_row_wins(void **state)
+{
+	(void)state;
+	struct store *store = make_store(true, 10);
+	struct store_reader *reader = NULL;
+	assert_int_equal(store_reader_create(store, &reader), STATUS_ok);
+	struct reward rows[] = {make_reward(1, 0, 0), make_reward(2, 0, 0), make_reward(1, 100, 0)};
+	assert_int_equal(store_load(store, rows, 3), STATUS_ok);
+	assert_int_equal(count_near(reader, 0, 0, 1), 1);
+	assert_int_equal(count_near(reader, 100, 0, 1), 1);
+	rows[0].x = 200;
+	assert_int_equal(store_load(store, rows, 1), STATUS_ok);
+	assert_int_equal(count_near(reader, 100, 0, 1), 0);
+	assert_int_equal(count_near(reader, 200, 0, 1), 1);
+	store_reader_destroy(&reader);
+	store_teardown(&store);
+}
+
+static void ask_everything(struct store_reader *reader, struct random *r)
+{
+	struct locate_query q = {.x = random_between(r, -1, 1), .y = random_between(r, -1, 1), .radius = 20000,
+	                         .box = {-0.1, -0.1, 0.1, 0.1}, .limit = LOCATE_LIMIT_MAX, .kinds = "default", .kinds_bytes = 7};
+	struct locate_result result;
+	struct reward_view view;
+	for (int area = 0; area < 3; area++) {
+		q.area = (enum locate_area)area;
+		store_locate(reader, &q, &result);
+	}
+	(void)!(store_get(reader, (struct identifier){.low = random_below(r, 5000)}, &view) == STATUS_ok);
+}
+
+static void test_nothing_is_allocated(void **state)
+{
+	(void)state;
+	if (!allocation_count_available()) {
+		printf("SKIP: a sanitizer owns the heap, allocations cannot be counted\n");
+		skip();
+	}
+	struct store *store = make_store(false, 10000);
+	struct store_reader *reader = NULL;
+	struct random r = {3};
+	assert_int_equal(store_reader_create(store, &reader), STATUS_ok);
+	for (uint64_t i = 0; i < 5000; i++) {
+		struct reward reward = make_reward(i, random_between(&r, -1, 1), random_between(&r, -1, 1));
+		assert_int_equal(store_put(store, &reward), STATUS_ok);
+	}
+	store_publish(store);
+	store_settle(store);
+	ask_everything(reader, &r);
+	allocation_count_start();
+	void *volatile proof = malloc(1);
+	free(proof);
+	assert_true(allocation_count_stop() > 0);
+	allocation_count_start();
+	/* Fewer changes than an open run holds: the merger, which may allocate, stays asleep. */
+	for (uint64_t i = 0; i < 5000; i++) {
+		if (i % 50 == 0) {
+			struct reward reward = make_reward(i, random_between(&r, -1, 1), random_between(&r, -1, 1));
+			assert_int_equal(store_put(store, &reward), STATUS_ok);
+			store_publish(store);
+		}
+		ask_everything(reader, &r);
+	}
+	assert_int_equal(allocation_count_stop(), 0);
+	store_reader_destroy(&reader);
+	store_teardown(&store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes_show_when_published),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_unknown_kernel),
+		cmocka_unit_test(test_last_row_wins),
+		cmocka_unit_test(test_nothing_is_allocated),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
