@@ -1,15 +1,13 @@
 #include "engine/base/csv.h"
 
+#include "engine/base/source.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 struct csv {
-	gzFile file;
-	int64_t file_bytes;   /* 0: not a plain file */
+	struct source *source;
 	uint64_t line;        /* of the next byte */
 	uint64_t record_line;
 	char *header[CSV_FIELDS_MAX];
@@ -18,7 +16,6 @@ struct csv {
 	unsigned fields;
 	size_t used;
 	int pushed_back; /* a byte read too far, or -1 */
-	bool failed;     /* the file broke off: what follows is no data */
 	char header_bytes[CSV_RECORD_BYTES];
 	char bytes[CSV_RECORD_BYTES];
 };
@@ -28,7 +25,7 @@ static int next_byte(struct csv *csv)
 	int byte = csv->pushed_back;
 	csv->pushed_back = -1;
 	if (byte < 0)
-		byte = gzgetc(csv->file);
+		byte = source_byte(csv->source);
 	return byte;
 }
 
@@ -117,26 +114,19 @@ static enum csv_result read_record(struct csv *csv, char *bytes, char **fields, 
 
 struct csv *csv_open(const char *path)
 {
-	gzFile file = strcmp(path, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path, "rb");
-	if (file == NULL) {
-		if (errno == 0)
-			errno = ENOMEM;
-		return NULL;
-	}
 	struct csv *csv = malloc(sizeof *csv);
 	if (csv == NULL) {
-		gzclose(file);
 		errno = ENOMEM;
 		return NULL;
 	}
-	struct stat about;
-	csv->file = file;
-	csv->file_bytes = stat(path, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : 0;
+	csv->source = source_open(path);
+	if (csv->source == NULL) {
+		free(csv);
+		return NULL;
+	}
 	csv->line = 1;
 	csv->pushed_back = -1;
 	csv->fields = 0;
-	csv->failed = false;
-	gzbuffer(file, 256 << 10);
 	const char *reason;
 	if (read_record(csv, csv->header_bytes, csv->header, &csv->columns, &reason) != CSV_RECORD)
 		csv->columns = 0;
@@ -149,7 +139,7 @@ struct csv *csv_open(const char *path)
 void csv_close(struct csv **csv)
 {
 	if (*csv != NULL)
-		gzclose((*csv)->file);
+		source_close(&(*csv)->source);
 	free(*csv);
 	*csv = NULL;
 }
@@ -173,19 +163,12 @@ const char *csv_column_name(const struct csv *csv, unsigned column) { return csv
 enum csv_result csv_next(struct csv *csv, const char **reason)
 {
 	enum csv_result result;
-	if (csv->failed)
-		return CSV_END;
 	do
 		result = read_record(csv, csv->bytes, csv->field, &csv->fields, reason);
 	while (result == CSV_RECORD && csv->fields == 1 && csv->field[0][0] == '\0' && csv->columns > 1); /* blank line */
 	if (result == CSV_END) {
-		int error;
-		const char *text = gzerror(csv->file, &error);
-		if (error != Z_OK && error != Z_STREAM_END) {
-			*reason = text;
-			csv->failed = true;
-			return CSV_BAD;
-		}
+		*reason = source_error(csv->source);
+		return *reason == NULL ? CSV_END : CSV_BAD;
 	}
 	if (result == CSV_RECORD && csv->fields != csv->columns) {
 		*reason = csv->fields < csv->columns ? "the record has fewer fields than the header"
@@ -202,7 +185,4 @@ const char *csv_field(const struct csv *csv, int column)
 
 uint64_t csv_line(const struct csv *csv) { return csv->record_line; }
 
-double csv_fraction(const struct csv *csv)
-{
-	return csv->file_bytes == 0 ? -1 : (double)gzoffset(csv->file) / (double)csv->file_bytes;
-}
+double csv_fraction(const struct csv *csv) { return source_fraction(csv->source); }

@@ -1,6 +1,6 @@
 /*
  * csv: reads a CSV file (RFC 4180 quoting, UTF-8, header line first), plain or
- * gzipped, record by record. The one place that sees zlib.
+ * gzipped, record by record.
  *
  * Memory: the reader owns one record's bytes; fields point into them and hold until
  * the next call. A record is limited to CSV_RECORD_BYTES. One thread at a time.

@@ -1,65 +1,45 @@
 #include "engine/base/lines.h"
 
+#include "engine/base/source.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 struct lines {
-	gzFile file;
-	int64_t file_bytes; /* 0: not a plain file */
+	struct source *source;
 	uint64_t number;
 	size_t capacity;
-	bool failed;
 	char bytes[];
 };
 
 struct lines *lines_open(const char *path, size_t line_bytes_max)
 {
-	errno = 0;
-	gzFile file = strcmp(path, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path, "rb");
-	if (file == NULL) {
-		if (errno == 0)
-			errno = ENOMEM;
-		return NULL;
-	}
 	/* Room for the line, its end, and the zero byte. */
 	struct lines *lines = malloc(sizeof *lines + line_bytes_max + 2);
 	if (lines == NULL) {
-		gzclose(file);
 		errno = ENOMEM;
 		return NULL;
 	}
-	struct stat about;
-	int64_t file_bytes = stat(path, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : 0;
-	*lines = (struct lines){.file = file, .file_bytes = file_bytes, .capacity = line_bytes_max + 2};
+	*lines = (struct lines){.source = source_open(path), .capacity = line_bytes_max + 2};
+	if (lines->source == NULL) {
+		free(lines);
+		return NULL;
+	}
 	return lines;
 }
 
 void lines_close(struct lines **lines)
 {
 	if (*lines != NULL)
-		gzclose((*lines)->file);
+		source_close(&(*lines)->source);
 	free(*lines);
 	*lines = NULL;
 }
 
-static enum lines_result at_end(struct lines *lines, const char **reason)
-{
-	int error;
-	const char *text = gzerror(lines->file, &error);
-	if (lines->failed || error == Z_OK || error == Z_STREAM_END)
-		return LINES_END;
-	lines->failed = true;
-	*reason = text;
-	return LINES_BAD;
-}
-
 static void skip_rest(struct lines *lines)
 {
-	while (gzgets(lines->file, lines->bytes, (int)lines->capacity) != NULL)
+	while (source_line(lines->source, lines->bytes, lines->capacity))
 		if (strchr(lines->bytes, '\n') != NULL)
 			return;
 }
@@ -67,8 +47,10 @@ static void skip_rest(struct lines *lines)
 enum lines_result lines_next(struct lines *lines, struct line *line, const char **reason)
 {
 	line->number = ++lines->number;
-	if (lines->failed || gzgets(lines->file, lines->bytes, (int)lines->capacity) == NULL)
-		return at_end(lines, reason);
+	if (!source_line(lines->source, lines->bytes, lines->capacity)) {
+		*reason = source_error(lines->source);
+		return *reason == NULL ? LINES_END : LINES_BAD;
+	}
 	size_t bytes = strlen(lines->bytes);
 	if (bytes + 1 == lines->capacity && lines->bytes[bytes - 1] != '\n') {
 		skip_rest(lines);
@@ -83,7 +65,4 @@ enum lines_result lines_next(struct lines *lines, struct line *line, const char 
 	return LINES_LINE;
 }
 
-double lines_fraction(const struct lines *lines)
-{
-	return lines->file_bytes == 0 ? -1 : (double)gzoffset(lines->file) / (double)lines->file_bytes;
-}
+double lines_fraction(const struct lines *lines) { return source_fraction(lines->source); }

@@ -149,19 +149,21 @@ static void on_aio(void *argument)
 
 /* ---- connections ------------------------------------------------------------------- */
 
+/* A pipe that was told to go here is still reported as removed: so each is counted when it
+ * comes and uncounted when it goes, refused or not. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
 	struct net *net = argument;
-	if (event == NNG_PIPE_EV_ADD_PRE) {
-		/* Counted here, not when added: a peer of a wrong protocol is removed without having been added. */
-		bool is_full = atomic_fetch_add(&net->peers, 1) >= net->options.peers_max;
-		atomic_fetch_add(&net->peers_refused, is_full);
-		if (is_full || atomic_load_explicit(&net->stopping, memory_order_acquire))
-			nng_pipe_close(pipe);
-	} else if (event == NNG_PIPE_EV_ADD_POST) {
-		atomic_fetch_add(&net->peers_total, 1);
-	} else {
+	if (event == NNG_PIPE_EV_REM_POST) {
 		atomic_fetch_sub(&net->peers, 1);
+		return;
+	}
+	if (event != NNG_PIPE_EV_ADD_PRE)
+		return;
+	atomic_fetch_add(&net->peers_total, 1);
+	if (atomic_fetch_add(&net->peers, 1) >= net->options.peers_max) {
+		atomic_fetch_add(&net->peers_refused, 1);
+		nng_pipe_close(pipe);
 	}
 }
 
