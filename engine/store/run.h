@@ -6,8 +6,8 @@
  *            reward's own radius and the version at which it ended beside it
  *   cold     48 bytes a slot: the rest; names in a text blob
  *   table    open addressing of slot numbers by XXH3 of the id
- *   levels   packed runs only: bounding boxes of blocks of 32 slots, of 16 blocks, of
- *            16 of those, ... for positions and for the rewards' own circles
+ *   levels   packed runs only: bounding boxes of blocks of 32 slots, of 64 blocks, of
+ *            64 of those, ... for positions and for the rewards' own circles
  *   blocks   packed runs only: is every slot of a block active, in stock and alive? Then
  *            a query without kinds need not look at more than the places
  *
@@ -30,7 +30,7 @@
 
 enum {
 	RUN_BLOCK = FILTER_BLOCK,
-	RUN_FANOUT = 16,
+	RUN_FANOUT = 64, /* measured: 16 costs a fifth more at 100 hits, 32 a tenth */
 	RUN_LEVELS_MAX = 8,
 	RUN_SLOT_NONE = UINT32_MAX,
 };

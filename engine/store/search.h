@@ -11,7 +11,7 @@
 #include "engine/store/kinds.h"
 #include "engine/store/run.h"
 
-enum { SEARCH_CHUNK = 1024 }; /* slots that a linear search filters at once */
+enum { SEARCH_CHUNK = RUN_FANOUT * RUN_BLOCK }; /* slots that are filtered at once */
 
 struct search {
 	const struct filter *filter;
