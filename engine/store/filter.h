@@ -23,6 +23,8 @@
 
 #include "engine/base/status.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdint.h>
 
 enum {
@@ -94,13 +96,54 @@ int32_t filter_from(int64_t from_ms);
 int32_t filter_until(int64_t until_ms);
 int32_t filter_at(int64_t at_ms);
 
-/* A plane circle's bound, widened by what rounding x, y of slots and query can hide. */
-float filter_radius_squared(double x, double y, double radius);
-/* The opposite: slots not above it are inside for certain. Negative: none is. */
-float filter_inner_squared(double x, double y, double radius);
+/* The neighbour of a float, as nextafterf, but a few instructions: the bits of floats
+ * count up away from zero. */
+static inline float filter_neighbour(float f, bool is_up)
+{
+	uint32_t bits;
+	__builtin_memcpy(&bits, &f, sizeof bits);
+	if ((bits << 1) == 0)
+		bits = is_up ? 1 : 0x80000001;
+	else
+		bits += ((bits >> 31) == 0) == is_up ? 1 : UINT32_MAX;
+	__builtin_memcpy(&f, &bits, sizeof f);
+	return f;
+}
 
-/* The nearest floats not above and not below a value. */
-float filter_float_below(double value);
-float filter_float_above(double value);
+/* The nearest float not above a value. */
+static inline float filter_float_below(double value)
+{
+	float f = (float)value;
+	return (double)f > value ? filter_neighbour(f, false) : f;
+}
+
+/* Not below. */
+static inline float filter_float_above(double value)
+{
+	float f = (float)value;
+	return (double)f < value ? filter_neighbour(f, true) : f;
+}
+
+/* Squares are widened by 2^-20 anyway, so rounding them to the nearest float is no harm. */
+#define FILTER_SLACK 0x1p-20
+
+/* A plane circle's bound, widened by what rounding x, y of slots and query can hide. */
+static inline float filter_radius_squared(double x, double y, double radius)
+{
+	/* A slot in the circle is at most |x| + radius away from 0, so its rounding and the
+	 * centre's hide at most this; the slack pays for the kernel's own arithmetic. */
+	double hidden = (2 * (fabs(x) + fabs(y) + radius)) * 0x1p-24 + 2 * FLT_MIN;
+	double wide = (radius + hidden) * (1 + FILTER_SLACK);
+	return (float)(wide * wide + FLT_MIN);
+}
+
+/* The opposite: slots not above it are inside for certain. Negative: none is. */
+static inline float filter_inner_squared(double x, double y, double radius)
+{
+	double hidden = (2 * (fabs(x) + fabs(y) + radius)) * 0x1p-23 + 2 * FLT_MIN;
+	double narrow = (radius - hidden) * (1 - FILTER_SLACK);
+	/* Below 1e-15 squares of floats come near their underflow. */
+	return narrow < 1e-15 ? -1 : (float)(narrow * narrow);
+}
 
 #endif
