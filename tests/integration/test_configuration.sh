@@ -125,7 +125,7 @@ bad 69 'bound observe port' "observe.listen: cannot listen on 127.0.0.1:$((port 
 	--set observe.listen="127.0.0.1:$((port + 9))" --set log.level=error
 run 0 'the first one still answers' "$bin/trovectl" ping
 
-file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 600\nevents:\n  contexts: 7\n'
+file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 2000\nevents:\n  contexts: 7\n'
 kill -s HUP "$service"
 check 'reload is logged' wait_until grep -q 'live options were read again' "$work/log"
 holds 'a live change' "log.level: 'debug', was 'info'" "$work/log"
