@@ -17,17 +17,21 @@ bad() {
 
 # ---- files -----------------------------------------------------------------------------
 file 'events:\n  repply: tcp://127.0.0.1:1\n'
-bad 78 'unknown key' "c.yaml:2: events.repply: no such option; did you mean events.reply?" --config "$work/c.yaml" --check
+bad 78 'unknown key' "c.yaml:2: events.repply: no such option; did you mean events.reply?" \
+	--config "$work/c.yaml" --check
 file 'log:\n  level: loud\n'
-bad 78 'wrong choice' "c.yaml:2: log.level: 'loud' is not allowed; expected one of error|warning|info|debug" --config "$work/c.yaml" --check
+bad 78 'wrong choice' "c.yaml:2: log.level: 'loud' is not allowed; expected one of error|warning|info|debug" \
+	--config "$work/c.yaml" --check
 file '\nevents:\n  contexts: many\n'
-bad 78 'wrong type' "c.yaml:3: events.contexts: 'many' is not allowed; expected an integer from 1 to 65536" --config "$work/c.yaml" --check
+bad 78 'wrong type' "c.yaml:3: events.contexts: 'many' is not allowed; expected an integer from 1 to 65536" \
+	--config "$work/c.yaml" --check
 file 'events:\n  contexts: 65537\n'
 bad 78 'out of range' "c.yaml:2: events.contexts: '65537' is not allowed" --config "$work/c.yaml" --check
 file 'log:\n  level: info\n  level: debug\n'
 bad 78 'given twice' "c.yaml:3: log.level: given twice" --config "$work/c.yaml" --check
 file 'rewards:\n  strict: yes please\n'
-bad 78 'no boolean' "c.yaml:2: rewards.strict: 'yes please' is not allowed; expected true or false" --config "$work/c.yaml" --check
+bad 78 'no boolean' "c.yaml:2: rewards.strict: 'yes please' is not allowed; expected true or false" \
+	--config "$work/c.yaml" --check
 file 'log: [unclosed\nevents:\n'
 bad 78 'broken YAML' "c.yaml:2: " --config "$work/c.yaml" --check
 file 'log:\n\tlevel: info\n'
@@ -50,7 +54,8 @@ bad 78 '--set without a value' "--set 'log.level' is no assignment" --set log.le
 bad 64 'unknown argument' "troved: --what is no argument; see troved --help" --what
 bad 64 '--config without a file' "troved: --config needs a value" --config
 TROVE_EVENTS_CONTEXT=5 bad 78 'a typing error in the environment' "environment TROVE_EVENTS_CONTEXT: no such option" --check
-TROVE_LOG_LEVEL=loud bad 78 'a bad value in the environment' "environment TROVE_LOG_LEVEL: log.level: 'loud' is not allowed" --check
+TROVE_LOG_LEVEL=loud bad 78 'a bad value in the environment' \
+	"environment TROVE_LOG_LEVEL: log.level: 'loud' is not allowed" --check
 TROVE_SOMETHING=5 run 0 'a name that is not ours' "$bin/troved" --check
 
 source_of() { awk -v key="  $1:" 'index($0, key) == 1 { print $2 " " before } { before = $0 }' "$work/out"; }
@@ -58,9 +63,12 @@ file 'log:\n  level: error\n'
 run 0 'from the file' "$bin/troved" --config "$work/c.yaml" --print-config
 equal 'from the file: value' 'error   # (one of error|warning|info|debug; live; from file)' "$(source_of level)"
 TROVE_LOG_LEVEL=warning run 0 'environment over file' "$bin/troved" --config "$work/c.yaml" --print-config
-equal 'environment over file: value' 'warning   # (one of error|warning|info|debug; live; from environment)' "$(source_of level)"
-TROVE_LOG_LEVEL=warning run 0 '--set over environment' "$bin/troved" --config "$work/c.yaml" --set log.level=debug --print-config
-equal '--set over environment: value' 'debug   # (one of error|warning|info|debug; live; from command line)' "$(source_of level)"
+equal 'environment over file: value' 'warning   # (one of error|warning|info|debug; live; from environment)' \
+	"$(source_of level)"
+TROVE_LOG_LEVEL=warning run 0 '--set over environment' "$bin/troved" --config "$work/c.yaml" \
+	--set log.level=debug --print-config
+equal '--set over environment: value' 'debug   # (one of error|warning|info|debug; live; from command line)' \
+	"$(source_of level)"
 
 # ---- ready files ---------------------------------------------------------------------------
 run 0 'print-config' "$bin/troved" --print-config
@@ -69,7 +77,8 @@ run 0 'print-config is a configuration' "$bin/troved" --config "$work/printed.ya
 sed 's/; from [a-z ]*)$/)/' "$work/printed.yaml" >"$work/plain"
 sed 's/; from [a-z ]*)$/)/' "$work/out" | diff "$work/plain" - >"$work/diff"
 equal 'print-config comes back the same' '' "$(cat "$work/diff")"
-equal 'config/trove.yaml is what print-config prints' '' "$(grep -v '^# Every option with' config/trove.yaml | diff - "$work/plain")"
+equal 'config/trove.yaml is what print-config prints' '' \
+	"$(grep -v '^# Every option with' config/trove.yaml | diff - "$work/plain")"
 for ready in config/*.yaml; do
 	run 0 "$ready is good" "$bin/troved" --config "$ready" --check
 done
@@ -99,7 +108,8 @@ bad 78 'data directory that cannot be made' "data.directory: cannot make /proc/t
 	--set log.level=error
 bad 69 'not an address' "events.reply: cannot listen on nonsense" --set events.reply=nonsense --set log.level=error
 bad 78 'observe is no address' "observe.listen: 'nonsense' is no address" --set events.reply="ipc://$work/o.ipc" \
-	--set observe.listen=nonsense --set events.collect=[] --set events.publish=[] --set data.directory="$work" --set log.level=error
+	--set observe.listen=nonsense --set events.collect=[] \
+	--set events.publish=[] --set data.directory="$work" --set log.level=error
 
 # ---- a running one ---------------------------------------------------------------------------
 file 'log:\n  level: info\nservice:\n  drain_delay_ms: 0\n'
@@ -113,9 +123,9 @@ bad 69 'bound port' "events.reply: cannot listen on tcp://127.0.0.1:$port: Addre
 bad 69 'bound observe port' "observe.listen: cannot listen on 127.0.0.1:$((port + 9)): Address already in use" \
 	--set events.reply="ipc://$work/o.ipc" --set events.collect=[] --set events.publish=[] \
 	--set observe.listen="127.0.0.1:$((port + 9))" --set log.level=error
-check 'the first one still answers' "$bin/trovectl" ping --json
+run 0 'the first one still answers' "$bin/trovectl" ping
 
-file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 600\nevents:\n  contexts: 7\n'
+file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 2000\nevents:\n  contexts: 7\n'
 kill -s HUP "$service"
 check 'reload is logged' wait_until grep -q 'live options were read again' "$work/log"
 holds 'a live change' "log.level: 'debug', was 'info'" "$work/log"
@@ -128,9 +138,10 @@ check 'a bad file changes nothing' wait_until grep -q "nothing was changed: .*c.
 watcher=$!
 sleep 0.3
 kill -s TERM "$service"
-check 'not ready while draining' wait_until test "$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$((port + 9))/readyz")" = 503
+check 'not ready while draining' wait_until \
+	test "$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$((port + 9))/readyz")" = 503
 holds 'the reason' '"draining"' "$work/ready"
-check 'still answers during drain_delay' "$bin/trovectl" ping --json
+run 0 'still answers during drain_delay' "$bin/trovectl" ping
 equal 'health says so' 'not ready: draining' "$("$bin/trovectl" health)"
 code=0
 wait "$service" || code=$?

@@ -103,7 +103,8 @@ static void test_burst_is_answered(void **state)
 }
 
 /* Load all the way through the drain. Nothing may be lost before the service stops taking requests; then
- * at most what was sent and not taken (one more goes out before the first loss is seen). Sequence numbers have no gap: no change was done in silence. */
+ * at most what was sent and not taken (one more goes out before the first loss is seen).
+ * Sequence numbers have no gap: no change was done in silence. */
 static void test_load_through_drain(void **state)
 {
 	(void)state;

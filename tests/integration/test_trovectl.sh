@@ -127,6 +127,6 @@ bad 69 'ping a frozen service' 'Timed out' ping --timeout-ms 300
 bad 69 'status of a frozen service' 'no answer: Connection timed out' status --timeout-ms 300
 kill -s CONT "$service"
 run 0 'ping it again' "$ctl" ping
-service_stop
+service_stop TERM
 equal 'stopped with exit code 0' 0 "$code"
 finish

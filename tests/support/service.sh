@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # For shell tests: a troved of one's own. Source it from the top of the tree:
 #   . tests/support/service.sh
 # It gives: bin, work (a folder that is removed), port (+0 reply, +1 collect, +2 publish,
@@ -60,13 +61,6 @@ export TROVECTL_URL="tcp://127.0.0.1:$port" TROVECTL_OBSERVE="127.0.0.1:$((port 
 export TROVECTL_PUBLISH="tcp://127.0.0.1:$((port + 2))"
 ipc=ipc://$work/data/trove.ipc
 
-# troved with the test's places; further arguments are added.
-troved() {
-	"$bin/troved" --set data.directory="$work/data" --set "events.reply=[tcp://127.0.0.1:$port,$ipc]" \
-		--set "events.collect=tcp://127.0.0.1:$((port + 1))" --set "events.publish=tcp://127.0.0.1:$((port + 2))" \
-		--set "observe.listen=127.0.0.1:$((port + 9))" "$@"
-}
-
 wait_until() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
@@ -84,12 +78,13 @@ service_start() {
 	echo "troved did not become ready:" && cat "$work/log"
 	exit 1
 }
-# exec, so that $! is troved itself.
+# With the test's places; exec, so that $! is troved itself.
 exec_troved() {
 	exec "$bin/troved" --set data.directory="$work/data" --set "events.reply=[tcp://127.0.0.1:$port,$ipc]" \
 		--set "events.collect=tcp://127.0.0.1:$((port + 1))" --set "events.publish=tcp://127.0.0.1:$((port + 2))" \
 		--set "observe.listen=127.0.0.1:$((port + 9))" "$@"
 }
+# shellcheck disable=SC2120  # the signal may be left out
 # Signals it (TERM) and leaves its exit code in $code.
 service_stop() {
 	code=0
