@@ -206,7 +206,8 @@ int bench_filter(const struct bench_arguments *arguments)
 		return EX_UNAVAILABLE;
 	}
 	report_open(&report, "filter", arguments);
-	report_note(&report, "read 2: AVX2 sum of x and y; read 5: and from, until, kinds; scalar: filter_scalar.c, no branch per slot, -O2");
+	report_note(&report, "read 2: AVX2 sum of x and y; read 5: and from, until, kinds");
+	report_note(&report, "scalar: filter_scalar.c, no branch per slot, -O2");
 	for (unsigned i = 0; i < COUNT_OF(targets); i++) {
 		struct data d;
 		make_data(&d, targets[i].count);

@@ -135,7 +135,7 @@ static void random_kinds(struct world *w, char *list, struct locate_query *q)
 		return;
 	int used = 0;
 	for (uint64_t n = 1 + random_below(&w->random, 4); n > 0; n--)
-		used += sprintf(list + used, "%skind-%d", used == 0 ? "" : ",", (int)random_below(&w->random, w->kind_count + 3));
+		used += snprintf(list + used, 32, "%skind-%d", used == 0 ? "" : ",", (int)random_below(&w->random, w->kind_count + 3));
 	q->kinds = list;
 	q->kinds_bytes = (uint32_t)used;
 }
@@ -275,7 +275,7 @@ static void check_all(struct world *w, unsigned queries)
 static unsigned rounds(void)
 {
 	const char *text = getenv("TROVE_TEST_ROUNDS");
-	return text == NULL ? 1 : (unsigned)atoi(text);
+	return text == NULL ? 1 : (unsigned)strtoul(text, NULL, 10);
 }
 
 static void run_world(bool is_plane, enum cloud cloud, const char *kernel, uint64_t seed)

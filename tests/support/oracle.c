@@ -1,6 +1,7 @@
 #include "tests/support/oracle.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,12 +77,10 @@ static bool is_kind_asked(const struct locate_query *q, const char *kind)
 {
 	if (q->kinds_bytes == 0)
 		return true;
-	char list[2048] = ",";
-	char item[KIND_BYTES_MAX + 3] = ",";
-	strncat(list, q->kinds, q->kinds_bytes);
-	strcat(list, ",");
-	strcat(item, kind);
-	strcat(item, ",");
+	char list[2048];
+	char item[KIND_BYTES_MAX + 3];
+	snprintf(list, sizeof list, ",%.*s,", (int)q->kinds_bytes, q->kinds);
+	snprintf(item, sizeof item, ",%s,", kind);
 	return strstr(list, item) != NULL;
 }
 
