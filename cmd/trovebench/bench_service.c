@@ -3,8 +3,13 @@
  * in one run. Rounds go over all of them in turn, so that what the machine does
  * meanwhile hits all alike; ratios are taken within a round.
  *
- * One million rewards, uniform over two degrees at the equator, 4096 fixed queries of
- * a circle with about ten rewards in it. Everyone gets the same points and queries.
+ * Rewards uniform around the equator, in two numbers (a large city's and ten times
+ * that), 4096 fixed queries of a circle with about ten rewards in it. Everyone gets the
+ * same points and queries.
+ *
+ * One event a message is measured with the server on one processor and the client on
+ * another, for trove and the echo alike: left to the scheduler, what is measured is where
+ * it happens to put the library's threads. Latencies likewise; batches use all processors.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -29,11 +34,13 @@
 #include <unistd.h>
 
 #define PI 3.14159265358979323846
-enum { POINTS = 1000000, QUERIES = 4096, BATCH = 64, IN_FLIGHT = 64, BATCHES_IN_FLIGHT = 16, PATH_BYTES = 128 };
+enum { QUERIES = 4096, BATCH = 64, IN_FLIGHT = 64, BATCHES_IN_FLIGHT = 16, PATH_BYTES = 128 };
 static const double metres_per_degree = EARTH_RADIUS_M * PI / 180;
 
 struct bench {
 	const struct bench_arguments *arguments;
+	struct child_processors processors;
+	size_t points;
 	char directory[PATH_BYTES / 2];
 	char programs[PATH_MAX]; /* the folder that holds trovebench and troved */
 	double *x, *y; /* points */
@@ -106,19 +113,21 @@ int bench_service_echo(const char *url, size_t reply_bytes)
 static void make_points(struct bench *b)
 {
 	struct random random = {20260101};
-	size_t n = POINTS;
+	size_t n = b->points;
+	const double density = 250000; /* in a square degree, whatever the number */
+	double half = sqrt((double)n / density) / 2;
 	b->x = malloc(n * sizeof *b->x);
 	b->y = malloc(n * sizeof *b->y);
 	b->query = calloc(QUERIES, sizeof *b->query);
 	CHECK(b->x != NULL && b->y != NULL && b->query != NULL, "memory");
 	for (size_t i = 0; i < n; i++) {
-		b->x[i] = random_between(&random, 0, 2);
-		b->y[i] = random_between(&random, -1, 1);
+		b->x[i] = random_between(&random, -half, half);
+		b->y[i] = random_between(&random, -half, half);
 	}
-	b->radius_m = sqrt(10.0 * 4.0 / (double)n / PI) * metres_per_degree;
+	b->radius_m = sqrt(10.0 / density / PI) * metres_per_degree;
 	for (size_t i = 0; i < QUERIES; i++) {
-		b->query[i].x = random_between(&random, 0.05, 1.95);
-		b->query[i].y = random_between(&random, -0.95, 0.95);
+		b->query[i].x = random_between(&random, -0.97 * half, 0.97 * half);
+		b->query[i].y = random_between(&random, -0.97 * half, 0.97 * half);
 		b->query[i].area = LOCATE_RADIUS;
 		b->query[i].radius = b->radius_m;
 		b->query[i].limit = LOCATE_LIMIT_DEFAULT;
@@ -156,9 +165,18 @@ static void write_rewards(const struct bench *b, const char *path)
 	FILE *f = fopen(path, "we");
 	CHECK(f != NULL, "%s", path);
 	fprintf(f, "id,x,y,radius\n");
-	for (size_t i = 0; i < POINTS; i++)
+	for (size_t i = 0; i < b->points; i++)
 		fprintf(f, "%zu,%.9f,%.9f,100\n", i + 1, b->x[i], b->y[i]);
 	fclose(f);
+}
+
+/* Server and client on a processor each, or wherever there is room. The library's threads
+ * of both sides exist before this is called: they are made with the first socket. */
+static void place(const struct bench *b, pid_t server, bool is_split)
+{
+	is_split &= b->processors.count >= 2;
+	child_place(server, &b->processors, is_split ? 0 : -1);
+	child_place(getpid(), &b->processors, is_split ? 1 : -1);
 }
 
 /* ---- troved ------------------------------------------------------------------------------ */
@@ -228,6 +246,7 @@ static struct load_result run_troved(struct bench *b, const struct load_message 
 {
 	char url[PATH_BYTES];
 	struct load_result result;
+	place(b, b->troved, in_flight != BATCHES_IN_FLIGHT);
 	snprintf(url, sizeof url, "ipc://%s/trove.ipc", b->directory);
 	struct load_options options = {
 		.url = url,
@@ -256,6 +275,7 @@ static struct load_result run_echo(struct bench *b, const struct load_message *m
 	const char *const arguments[] = {program, "echo-server", url, size, NULL};
 	pid_t pid = child_start(arguments);
 	CHECK(pid != 0 && child_wait_socket(pid, url + 6, 5), "the echo does not start");
+	place(b, pid, in_flight != BATCHES_IN_FLIGHT);
 	struct load_options options = {
 		.url = url,
 		.messages = messages,
@@ -274,9 +294,9 @@ static struct load_result run_echo(struct bench *b, const struct load_message *m
 static bool load_redis(struct bench *b)
 {
 	size_t waiting = 0;
-	for (size_t i = 0; i < POINTS; i++) {
+	for (size_t i = 0; i < b->points; i++) {
 		redisAppendCommand(b->redis_connection, "GEOADD g %.9f %.9f %lu", b->x[i], b->y[i], (unsigned long)i + 1);
-		if (++waiting < 1024 && i + 1 < POINTS)
+		if (++waiting < 1024 && i + 1 < b->points)
 			continue;
 		for (; waiting > 0; waiting--) {
 			redisReply *reply;
@@ -307,6 +327,7 @@ static bool start_redis(struct bench *b)
 /* Its cheapest form: ids only, not sorted. */
 static double run_redis(struct bench *b, uint64_t *hits, uint64_t *queries)
 {
+	place(b, b->redis, false);
 	int64_t start = clock_monotonic_ns();
 	uint64_t done = 0;
 	*hits = 0;
@@ -341,15 +362,15 @@ static void remove_directory(const char *directory)
 	rmdir(directory);
 }
 
-static void free_bench(struct bench *b)
+static void free_points(struct bench *b)
 {
 	if (b->redis_connection != NULL)
 		redisFree(b->redis_connection);
+	b->redis_connection = NULL;
 	free(b->x);
 	free(b->y);
 	free(b->query);
 	free(b->bytes);
-	free(b);
 }
 
 /* ---- rounds ------------------------------------------------------------------------------------ */
@@ -420,59 +441,73 @@ static void finish_case(struct bench_case *c, unsigned count)
 		c->ratio = bench_median(values, count);
 }
 
-static void report_rounds(struct bench *b, struct rounds *r)
+static void report_rounds(struct bench *b, struct rounds *r, struct report *report)
 {
 	unsigned count = b->arguments->repeat;
 	bool has_redis = b->redis_connection != NULL;
-	struct report report;
-	report_open(&report, "service", b->arguments);
-	report_note(&report, "ipc, both sides on this machine; %d rewards; one connection, %d requests in flight (%d batches)",
-	            POINTS, IN_FLIGHT, BATCHES_IN_FLIGHT);
-	report_note(&report, "rewards found per event: trove %.2f%s", bench_median(r->hits, count),
+	report_note(report, "%zu rewards; ipc, one connection, %d requests in flight (%d batches), both sides on this machine",
+	            b->points, IN_FLIGHT, BATCHES_IN_FLIGHT);
+	report_note(report, "rewards found per event: trove %.2f%s", bench_median(r->hits, count),
 	            has_redis ? "" : "; SKIP: no redis-server, no comparison with it");
 	if (has_redis)
-		report_note(&report, "the same by Redis: %.2f (ids only, not sorted; trove: ten fields, nearest first)",
+		report_note(report, "the same by Redis: %.2f (ids only, not sorted; trove: nearest first, with distance, kind, value, stock)",
 		            bench_median(r->redis_hits, count));
 	else
 		r->figure[BATCHES].reference = NULL;
 	for (int i = 0; i < FIGURES; i++)
 		finish_case(&r->figure[i], count);
-	report_cases(&report, "messages", r->figure, BATCHES, "messages/s");
-	report_cases(&report, "events", &r->figure[BATCHES], has_redis ? 2 : 1, "events/s");
-	report_figure(&report, "events", "located events per second, batches of 64", r->figure[BATCHES].rate, 1e6, false);
-	report_note(&report, "latency at %.0f messages/s (half of trove's rate), from when each was due:",
+	report_cases(report, "messages", r->figure, BATCHES, "message");
+	report_cases(report, "events", &r->figure[BATCHES], has_redis ? 2 : 1, "event");
+	report_figure(report, "events", "located events per second, batches of 64", r->figure[BATCHES].rate, 1e6, false);
+	report_note(report, "latency at %.0f messages/s (half of trove's rate), from when each was due:",
 	            bench_median(r->paced_rate, count));
-	report_note(&report, "  trove p50 %.0f us, p99.9 %.0f us; echo p50 %.0f us, p99.9 %.0f us",
+	report_note(report, "  trove p50 %.0f us, p99.9 %.0f us; echo p50 %.0f us, p99.9 %.0f us",
 	            bench_median(r->p50, count) / 1e3, bench_median(r->p999, count) / 1e3, bench_median(r->echo_p50, count) / 1e3,
 	            bench_median(r->echo_p999, count) / 1e3);
-	report_figure(&report, "latency", "p99.9 of trove over that of the echo", bench_median(r->p999_ratio, count), 4, true);
-	report_close(&report);
+	report_figure(report, "latency", "p99.9 of trove over that of the echo", bench_median(r->p999_ratio, count), 4, true);
 }
 
-int bench_service(const struct bench_arguments *arguments)
+/* One number of rewards, from start to stop. */
+static bool run_size(struct bench *b, size_t points, struct report *report)
 {
-	struct bench *b = calloc(1, sizeof *b);
 	struct rounds *rounds = calloc(1, sizeof *rounds);
-	CHECK(b != NULL && rounds != NULL, "memory");
-	b->arguments = arguments;
-	CHECK(readlink("/proc/self/exe", b->programs, sizeof b->programs - 1) > 0, "/proc/self/exe");
-	*strrchr(b->programs, '/') = '\0';
-	snprintf(b->directory, sizeof b->directory, "/tmp/trovebench.XXXXXX");
-	CHECK(mkdtemp(b->directory) != NULL, "temporary directory");
+	CHECK(rounds != NULL, "memory");
+	b->points = points;
 	make_points(b);
 	make_messages(b);
 	init_rounds(rounds);
 	bool good = start_troved(b);
 	if (good) {
 		start_redis(b);
-		for (unsigned i = 0; i < arguments->repeat; i++)
+		for (unsigned i = 0; i < b->arguments->repeat; i++)
 			run_round(b, rounds, i);
-		report_rounds(b, rounds);
+		report_rounds(b, rounds, report);
 	}
 	good &= child_stop(&b->troved) == 0;
 	child_stop(&b->redis);
-	remove_directory(b->directory);
-	free_bench(b);
+	free_points(b);
 	free(rounds);
+	return good;
+}
+
+int bench_service(const struct bench_arguments *arguments)
+{
+	static const size_t sizes[] = {100000, 1000000};
+	struct bench *b = calloc(1, sizeof *b);
+	struct report report;
+	bool good = true;
+	CHECK(b != NULL, "memory");
+	b->arguments = arguments;
+	child_processors(&b->processors);
+	CHECK(readlink("/proc/self/exe", b->programs, sizeof b->programs - 1) > 0, "/proc/self/exe");
+	*strrchr(b->programs, '/') = '\0';
+	snprintf(b->directory, sizeof b->directory, "/tmp/trovebench.XXXXXX");
+	CHECK(mkdtemp(b->directory) != NULL, "temporary directory");
+	report_open(&report, "service", arguments);
+	for (size_t i = 0; i < COUNT_OF(sizes) && good; i++)
+		good = run_size(b, sizes[i], &report);
+	report_close(&report);
+	remove_directory(b->directory);
+	free(b);
 	return good ? EX_OK : EX_UNAVAILABLE;
 }

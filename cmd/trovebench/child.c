@@ -5,8 +5,12 @@
 
 #include "engine/base/clock.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -62,4 +66,36 @@ bool child_wait_socket(pid_t pid, const char *path, double seconds)
 			return false;
 	}
 	return false;
+}
+
+void child_processors(struct child_processors *all)
+{
+	cpu_set_t set;
+	all->count = 0;
+	if (sched_getaffinity(0, sizeof set, &set) != 0)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE && all->count < CHILD_PROCESSORS_MAX; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			all->number[all->count++] = cpu;
+}
+
+bool child_place(pid_t pid, const struct child_processors *all, int processor)
+{
+	char path[64];
+	cpu_set_t chosen;
+	if (processor >= all->count)
+		return false;
+	CPU_ZERO(&chosen);
+	for (int i = 0; i < all->count; i++)
+		if (processor < 0 || processor == i)
+			CPU_SET(all->number[i], &chosen);
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	DIR *threads = opendir(path);
+	if (threads == NULL)
+		return false;
+	for (struct dirent *entry; (entry = readdir(threads)) != NULL;)
+		if (entry->d_name[0] != '.')
+			sched_setaffinity((pid_t)strtol(entry->d_name, NULL, 10), sizeof chosen, &chosen);
+	closedir(threads);
+	return true;
 }

@@ -1,7 +1,8 @@
 /*
  * load: requests over nng REQ at full rate (closed loop) or at a given rate (open
  * loop), the same code for whatever answers: one socket, one connection, a context
- * for each request in flight, everything in the library's callbacks.
+ * for each request in flight, everything in the library's callbacks. The first 0.2
+ * seconds warm up and are not counted.
  */
 #ifndef CMD_TROVEBENCH_LOAD_H
 #define CMD_TROVEBENCH_LOAD_H

@@ -93,8 +93,11 @@ static int run(struct sender *s, const char *json)
 		client_send(client, json, strlen(json), 0);
 	else
 		code = send_lines(client);
+	/* What was answered is printed before the connection is touched again. */
+	client_drain(client);
+	code = finish(s, code);
 	client_close(&client);
-	return finish(s, code);
+	return code;
 }
 
 int send_main(int argc, char **argv, const struct settings *settings)

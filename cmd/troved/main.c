@@ -44,7 +44,8 @@ struct service {
 	const char *assignments[SETS_MAX];
 	struct event_base *loop;
 	struct event *signals[4];
-	struct event *timer;
+	struct event *timer;  /* of the drain */
+	struct event *sweep;
 	struct store *store;
 	struct shard *shard;
 	struct net *net;
@@ -93,7 +94,7 @@ static void service_write_metrics(void *context, struct cursor *out)
 
 /* ---- stopping -------------------------------------------------------------------- */
 
-enum { TICK_MS = 20, LINGER_MS = 100 };
+enum { TICK_MS = 20, LINGER_MS = 100, SWEEP_MS = 100 };
 
 static void announce(struct service *service, const char *state)
 {
@@ -130,6 +131,14 @@ static void on_timer(evutil_socket_t unused, short what, void *argument)
 		return;
 	}
 	set_timer(service, TICK_MS);
+}
+
+static void on_sweep(evutil_socket_t unused, short what, void *argument)
+{
+	(void)unused;
+	(void)what;
+	struct service *service = argument;
+	net_sweep(service->net);
 }
 
 static void on_stop_signal(evutil_socket_t number, short what, void *argument)
@@ -181,6 +190,7 @@ static int setup_loop(struct service *service)
 	if (service->loop == NULL)
 		return fail(EX_OSERR, "no event loop");
 	service->timer = evtimer_new(service->loop, on_timer, service);
+	service->sweep = event_new(service->loop, -1, EV_PERSIST, on_sweep, service);
 	service->signals[0] = evsignal_new(service->loop, SIGTERM, on_stop_signal, service);
 	service->signals[1] = evsignal_new(service->loop, SIGINT, on_stop_signal, service);
 	service->signals[2] = evsignal_new(service->loop, SIGHUP, on_reload_signal, service);
@@ -277,6 +287,8 @@ static void teardown_modules(struct service *service)
 			event_free(service->signals[i]);
 	if (service->timer != NULL)
 		event_free(service->timer);
+	if (service->sweep != NULL)
+		event_free(service->sweep);
 	if (service->loop != NULL)
 		event_base_free(service->loop);
 	libevent_global_shutdown();
@@ -298,6 +310,7 @@ static int run(struct service *service)
 	if (code == EX_OK) {
 		log_start(service);
 		announce(service, "ready");
+		event_add(service->sweep, &(struct timeval){.tv_usec = SWEEP_MS * 1000});
 		event_base_dispatch(service->loop);
 		/* A reply that was handed over just now is still on its way through nng. */
 		clock_sleep_ms(LINGER_MS);

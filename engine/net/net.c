@@ -36,6 +36,9 @@ struct context {
 	nng_ctx ctx;      /* REP only */
 	bool has_ctx;
 	_Atomic(enum phase) phase;
+	/* For net_sweep, which looks from another thread while the context moves on. */
+	_Atomic uint32_t pipe;
+	_Atomic int64_t sending_ns; /* when the sending began */
 };
 
 enum { SOCKET_REPLY, SOCKET_COLLECT, SOCKET_PUBLISH, SOCKET_COUNT };
@@ -48,10 +51,13 @@ struct net {
 	struct context *contexts; /* the last one is PULL's */
 	size_t context_count;
 	atomic_bool stopping;
+	uint32_t disconnected[16]; /* the last slow peers; the main thread's */
+	unsigned disconnected_next;
 	alignas(CACHE_LINE_BYTES) _Atomic int64_t peers;
 	_Atomic uint64_t peers_total;
 	_Atomic uint64_t peers_refused;
 	_Atomic uint64_t send_failures;
+	_Atomic uint64_t slow_peers;
 	_Atomic uint64_t publications;
 };
 
@@ -93,6 +99,7 @@ static void on_reply(struct shard_job *job, const void *reply, size_t reply_byte
 		receive(c);
 		return;
 	}
+	atomic_store_explicit(&c->sending_ns, clock_monotonic_ns(), memory_order_relaxed);
 	atomic_store_explicit(&c->phase, PHASE_SENDING, memory_order_release);
 	nng_aio_set_msg(c->aio, message);
 	nng_ctx_send(c->ctx, c->aio);
@@ -114,6 +121,7 @@ static void handle(struct context *c)
 	c->message = nng_aio_get_msg(c->aio);
 	nng_aio_set_msg(c->aio, NULL);
 	atomic_store_explicit(&c->phase, PHASE_WORKING, memory_order_release);
+	atomic_store_explicit(&c->pipe, (uint32_t)nng_pipe_id(nng_msg_get_pipe(c->message)), memory_order_relaxed);
 	c->job.message = nng_msg_body(c->message);
 	c->job.message_bytes = nng_msg_len(c->message);
 	c->job.received_ns = clock_monotonic_ns();
@@ -164,6 +172,34 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 	if (atomic_fetch_add(&net->peers, 1) >= net->options.peers_max) {
 		atomic_fetch_add(&net->peers_refused, 1);
 		nng_pipe_close(pipe);
+	}
+}
+
+/* Each once: closing takes a moment, and a peer has many contexts. */
+static void disconnect_slow_peer(struct net *net, uint32_t id)
+{
+	for (size_t i = 0; i < COUNT_OF(net->disconnected); i++)
+		if (net->disconnected[i] == id)
+			return;
+	net->disconnected[net->disconnected_next++ % COUNT_OF(net->disconnected)] = id;
+	nng_pipe_close((nng_pipe){.id = id});
+	atomic_fetch_add_explicit(&net->slow_peers, 1, memory_order_relaxed);
+	log_warning("net", "a peer did not read its replies for %lld ms and was disconnected",
+	            (long long)net->options.send_timeout_ms);
+}
+
+/* A peer that does not read its replies keeps their contexts, of which there is a fixed
+ * number for all peers. Closing its connection ends all of its sending at once. A context
+ * may move on while it is looked at; then a peer goes that was slow until just now. */
+void net_sweep(struct net *net)
+{
+	int64_t limit_ns = net->options.send_timeout_ms * 1000000;
+	int64_t now = clock_monotonic_ns();
+	for (size_t i = 0; i < net->context_count; i++) {
+		struct context *c = &net->contexts[i];
+		if (atomic_load_explicit(&c->phase, memory_order_acquire) == PHASE_SENDING &&
+		    now - atomic_load_explicit(&c->sending_ns, memory_order_relaxed) >= limit_ns)
+			disconnect_slow_peer(net, atomic_load_explicit(&c->pipe, memory_order_relaxed));
 	}
 }
 
@@ -346,6 +382,9 @@ void net_write_metrics(const struct net *net, struct cursor *out)
 	metric_write_value(out, "trove_peers_refused_total", (double)atomic_load(&net->peers_refused));
 	metric_write_head(out, "trove_replies_lost_total", "counter", "Replies whose peer was gone.");
 	metric_write_value(out, "trove_replies_lost_total", (double)atomic_load(&net->send_failures));
+	metric_write_head(out, "trove_slow_peers_total", "counter",
+	                  "Peers disconnected because they did not read their replies (events.send_timeout_ms).");
+	metric_write_value(out, "trove_slow_peers_total", (double)atomic_load(&net->slow_peers));
 	metric_write_head(out, "trove_publications_total", "counter", "Publications handed to the PUB socket.");
 	metric_write_value(out, "trove_publications_total", (double)atomic_load(&net->publications));
 	metric_write_head(out, "trove_requests_in_flight", "gauge",

@@ -25,6 +25,8 @@
 	  "Requests that may be in work or on their way back at once, over all peers.") \
 	O(integer, net, threads, "events.threads", "0", 0, 256, "", startup, \
 	  "Threads that answer; 0: two for each processor that this process may use (cgroup limits count).") \
+	O(integer, net, send_timeout_ms, "events.send_timeout_ms", "1000", 100, 600000, "ms", startup, \
+	  "A peer that does not read a reply for this long is disconnected: its replies hold what others need.") \
 	O(integer, net, peers_max, "events.peers_max", "10000", 1, 1000000, "", startup, \
 	  "Connections over all event sockets; a further one is closed at once.")
 
@@ -53,6 +55,9 @@ void net_stop(struct net *net);
 uint64_t net_in_flight(const struct net *net);
 /* Closes the sockets at once. */
 void net_teardown(struct net **net);
+
+/* Disconnects peers that do not read. To be called every 100 ms or so, on the main thread. */
+void net_sweep(struct net *net);
 
 /* Sends "topic json" to whoever subscribed. Never blocks; slow subscribers miss it. */
 void net_publish(struct net *net, const char *topic, const char *json);

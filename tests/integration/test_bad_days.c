@@ -273,6 +273,43 @@ static void test_idle_subscribers(void **state)
 	assert_true(service_metric_becomes(s, "trove_peers", 0));
 }
 
+/* Asks on and on and reads nothing, until the service takes no more from it. It speaks the
+ * protocol by hand, because nng would read for it. */
+static int ask_and_never_read(const struct service *s)
+{
+	static const char hello[] = "\0SP\0\0\x30\0\0";
+	static const char event[] = "{\"type\":\"locate\",\"x\":-122.4101,\"y\":37.7876,\"radius\":20000,\"limit\":1024}";
+	uint8_t frame[8 + 4 + sizeof event - 1] = {};
+	int fd = service_connect_tcp(s->port);
+	assert_int_equal(send(fd, hello, 8, 0), 8);
+	frame[7] = 4 + sizeof event - 1;
+	frame[8] = 0x80;
+	memcpy(frame + 12, event, sizeof event - 1);
+	for (uint32_t i = 1; i < 20000; i++) {
+		frame[10] = (uint8_t)(i >> 8);
+		frame[11] = (uint8_t)i;
+		if (send(fd, frame, sizeof frame, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof frame)
+			break;
+		if (i % 64 == 0)
+			clock_sleep_ms(1);
+	}
+	return fd;
+}
+
+static void test_a_client_that_never_reads(void **state)
+{
+	const struct service *s = *state;
+	double before = service_metric(s, "trove_slow_peers_total");
+	int64_t start = clock_monotonic_ns();
+	int fd = ask_and_never_read(s);
+	assert_good_client(s);
+	assert_true(clock_monotonic_ns() - start < INT64_C(6000000000));
+	assert_true(service_metric_becomes(s, "trove_slow_peers_total", before + 1));
+	assert_true(service_metric_becomes(s, "trove_peers", 0));
+	assert_true(service_metric_becomes(s, "trove_requests_in_flight", 0));
+	close(fd);
+}
+
 static int http_code(const struct service *s, const char *request, size_t bytes)
 {
 	char answer[8192];
@@ -358,6 +395,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_strangers),      cmocka_unit_test(test_killed_clients),
 		cmocka_unit_test(test_large_messages), cmocka_unit_test(test_large_batch),
 		cmocka_unit_test(test_overload),       cmocka_unit_test(test_idle_subscribers),
+		cmocka_unit_test(test_a_client_that_never_reads),
 		cmocka_unit_test(test_http_limits),    cmocka_unit_test(test_nothing_stays),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
