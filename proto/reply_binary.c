@@ -34,6 +34,7 @@ struct kinds {
 	uint32_t offsets[KINDS_REMEMBERED];
 	uint8_t bytes[KINDS_REMEMBERED];
 	uint32_t next;
+	uint32_t last; /* of the match before: mostly the same kind */
 	size_t text_start;
 };
 
@@ -52,18 +53,20 @@ static uint32_t place_kind(struct kinds *k, struct cursor *c, const char *name)
 	return i;
 }
 
-static struct match_record match_record_of(const struct match *m, struct kinds *k, struct cursor *c)
+/* Straight into the reply: this is the hot path's last loop. */
+static void write_match(struct match_record *out, const struct match *m, struct kinds *k, struct cursor *c)
 {
-	uint32_t kind = place_kind(k, c, m->kind);
-	return (struct match_record){
-		.reward = {m->reward.low, m->reward.high},
-		.distance = m->distance,
-		.value = m->value,
-		.remaining = m->remaining,
-		.kind_offset = k->offsets[kind],
-		.kind_bytes = k->bytes[kind],
-		.flags = m->reward.is_uuid ? MATCH_REWARD_IS_UUID : 0,
-	};
+	uint32_t kind = k->names[k->last] == m->kind ? k->last : place_kind(k, c, m->kind);
+	k->last = kind;
+	out->reward.low = m->reward.low;
+	out->reward.high = m->reward.high;
+	out->distance = m->distance;
+	out->value = m->value;
+	out->remaining = m->remaining;
+	out->kind_offset = k->offsets[kind];
+	out->kind_bytes = k->bytes[kind];
+	out->flags = m->reward.is_uuid ? MATCH_REWARD_IS_UUID : 0;
+	out->reserved = 0;
 }
 
 void binary_result_located(struct cursor *c, struct result_id id, uint64_t count, const struct match *matches,
@@ -74,11 +77,9 @@ void binary_result_located(struct cursor *c, struct result_id id, uint64_t count
 	if (room == NULL)
 		return;
 	struct kinds kinds = {.text_start = cursor_used(c)};
-	uint8_t *at = room + sizeof h;
-	for (uint32_t i = 0; i < match_count; i++, at += sizeof(struct match_record)) {
-		struct match_record record = match_record_of(&matches[i], &kinds, c);
-		memcpy(at, &record, sizeof record);
-	}
+	struct match_record *records = (struct match_record *)(room + sizeof h);
+	for (uint32_t i = 0; i < match_count; i++)
+		write_match(&records[i], &matches[i], &kinds, c);
 	h.count = count;
 	h.returned = match_count;
 	h.flags |= count > match_count ? RESULT_TRUNCATED : 0;

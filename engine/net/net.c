@@ -38,7 +38,7 @@ struct context {
 	_Atomic(enum phase) phase;
 	/* For net_sweep, which looks from another thread while the context moves on. */
 	_Atomic uint32_t pipe;
-	_Atomic int64_t sending_ns; /* when the sending began */
+	_Atomic int64_t received_ns; /* of the request whose reply is being sent */
 };
 
 enum { SOCKET_REPLY, SOCKET_COLLECT, SOCKET_PUBLISH, SOCKET_COUNT };
@@ -99,7 +99,7 @@ static void on_reply(struct shard_job *job, const void *reply, size_t reply_byte
 		receive(c);
 		return;
 	}
-	atomic_store_explicit(&c->sending_ns, clock_monotonic_ns(), memory_order_relaxed);
+	atomic_store_explicit(&c->received_ns, job->received_ns, memory_order_relaxed);
 	atomic_store_explicit(&c->phase, PHASE_SENDING, memory_order_release);
 	nng_aio_set_msg(c->aio, message);
 	nng_ctx_send(c->ctx, c->aio);
@@ -198,7 +198,7 @@ void net_sweep(struct net *net)
 	for (size_t i = 0; i < net->context_count; i++) {
 		struct context *c = &net->contexts[i];
 		if (atomic_load_explicit(&c->phase, memory_order_acquire) == PHASE_SENDING &&
-		    now - atomic_load_explicit(&c->sending_ns, memory_order_relaxed) >= limit_ns)
+		    now - atomic_load_explicit(&c->received_ns, memory_order_relaxed) >= limit_ns)
 			disconnect_slow_peer(net, atomic_load_explicit(&c->pipe, memory_order_relaxed));
 	}
 }
