@@ -63,22 +63,37 @@ static bool read_numbers(const char *path, long long *first, long long *second)
 	return n >= 1;
 }
 
-/* The part of /proc/self/cgroup that follows the controller list. */
-static void cgroup_path(const char *controller, char *path, size_t capacity)
+/* Whether a list like "cpu,cpuacct" holds the controller; "" is the one list of cgroup v2. */
+static bool holds_controller(const char *list, const char *controller)
 {
-	snprintf(path, capacity, "/");
-	FILE *f = fopen("/proc/self/cgroup", "re");
+	size_t bytes = strlen(controller);
+	if (bytes == 0)
+		return list[0] == '\0';
+	for (;; list++) {
+		if (strncmp(list, controller, bytes) == 0 && (list[bytes] == ',' || list[bytes] == '\0'))
+			return true;
+		list = strchr(list, ',');
+		if (list == NULL)
+			return false;
+	}
+}
+
+/* This process's group, from lines like "4:cpu,cpuacct:/system.slice/x". */
+static void cgroup_path(const char *root, const char *controller, char *path, size_t capacity)
+{
+	char line[512];
+	path[0] = '\0';
+	snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
+	FILE *f = fopen(line, "re");
 	if (f == NULL)
 		return;
-	char line[512];
 	while (fgets(line, sizeof line, f) != NULL) {
 		char *first = strchr(line, ':');
 		char *second = first == NULL ? NULL : strchr(first + 1, ':');
 		if (second == NULL)
 			continue;
 		*second = '\0';
-		bool match = controller[0] == '\0' ? first[1] == '\0' : strstr(first + 1, controller) != NULL;
-		if (!match)
+		if (!holds_controller(first + 1, controller))
 			continue;
 		second[1 + strcspn(second + 1, "\n")] = '\0';
 		snprintf(path, capacity, "%s", second + 1);
@@ -87,32 +102,43 @@ static void cgroup_path(const char *controller, char *path, size_t capacity)
 	fclose(f);
 }
 
-/* Processors that the cgroup's quota pays for, rounded up; 0 for no limit. */
-static unsigned cgroup_quota(void)
+static unsigned whole_processors(long long quota, long long period)
 {
-	char group[512];
+	return quota <= 0 || period <= 0 ? 0 : (unsigned)((quota + period - 1) / period);
+}
+
+static unsigned quota_v2(const char *root, const char *group)
+{
 	char path[640];
-	long long quota = 0;
-	long long period = 0;
-	cgroup_path("", group, sizeof group);
-	/* Inside a container the own group is mounted as the root. */
-	const char *groups[] = {group, ""};
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", groups[i]);
-		if (read_numbers(path, &quota, &period) && quota > 0 && period > 0)
-			return (unsigned)((quota + period - 1) / period);
-	}
-	cgroup_path("cpu", group, sizeof group);
-	groups[0] = group;
-	for (int i = 0; i < 2; i++) {
-		long long unused;
-		snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", groups[i]);
-		bool limited = read_numbers(path, &quota, &unused) && quota > 0;
-		snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", groups[i]);
-		if (limited && read_numbers(path, &period, &unused) && period > 0)
-			return (unsigned)((quota + period - 1) / period);
-	}
-	return 0;
+	long long quota, period;
+	snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpu.max", root, group);
+	return read_numbers(path, &quota, &period) ? whole_processors(quota, period) : 0;
+}
+
+static unsigned quota_v1(const char *root, const char *group)
+{
+	char path[640];
+	long long quota, period, unused;
+	snprintf(path, sizeof path, "%s/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", root, group);
+	if (!read_numbers(path, &quota, &unused))
+		return 0;
+	snprintf(path, sizeof path, "%s/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", root, group);
+	return read_numbers(path, &period, &unused) ? whole_processors(quota, period) : 0;
+}
+
+unsigned cpu_quota(const char *root)
+{
+	char group[256];
+	cgroup_path(root, "", group, sizeof group);
+	unsigned count = quota_v2(root, group);
+	/* Inside a container the own group is mounted as the root of the tree. */
+	if (count == 0)
+		count = quota_v2(root, "");
+	if (count != 0)
+		return count;
+	cgroup_path(root, "cpu", group, sizeof group);
+	count = quota_v1(root, group);
+	return count != 0 ? count : quota_v1(root, "");
 }
 
 unsigned cpu_count(void)
@@ -121,7 +147,7 @@ unsigned cpu_count(void)
 	unsigned count = 1;
 	if (sched_getaffinity(0, sizeof set, &set) == 0)
 		count = (unsigned)CPU_COUNT(&set);
-	unsigned quota = cgroup_quota();
+	unsigned quota = cpu_quota("");
 	if (quota != 0 && quota < count)
 		count = quota;
 	return count == 0 ? 1 : count;

@@ -2,7 +2,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -50,6 +53,57 @@ static void every_part_of_avx512_is_needed(void **state)
 	assert_false(f.avx2 || f.avx512);
 }
 
+/* ---- quotas, in a tree of files like the kernel's ------------------------------------- */
+
+static char root[] = "/tmp/trove-cpu.XXXXXX";
+
+static void write_file(const char *path, const char *text)
+{
+	char full[256];
+	snprintf(full, sizeof full, "%s%s", root, path);
+	for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+		*slash = '\0';
+		mkdir(full, 0700);
+		*slash = '/';
+	}
+	FILE *f = fopen(full, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void quotas_are_read_from_both_kinds_of_cgroup(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(cpu_quota(root), 0); /* no cgroups at all */
+
+	/* v1; "cpuset" is another controller than "cpu" */
+	write_file("/proc/self/cgroup", "9:cpuset:/\n4:cpu,cpuacct:/app\n1:name=systemd:/\n");
+	write_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+	write_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+	assert_int_equal(cpu_quota(root), 0);
+	write_file("/sys/fs/cgroup/cpu/app/cpu.cfs_quota_us", "90000\n");
+	write_file("/sys/fs/cgroup/cpu/app/cpu.cfs_period_us", "100000\n");
+	assert_int_equal(cpu_quota(root), 1);
+	write_file("/sys/fs/cgroup/cpu/app/cpu.cfs_quota_us", "250000\n");
+	assert_int_equal(cpu_quota(root), 3);
+
+	/* v2, as a container sees it: its own group is the root */
+	write_file("/proc/self/cgroup", "0::/docker/0123\n");
+	write_file("/sys/fs/cgroup/cpu/app/cpu.cfs_quota_us", "-1\n");
+	write_file("/sys/fs/cgroup/cpu.max", "max 100000\n");
+	assert_int_equal(cpu_quota(root), 0);
+	write_file("/sys/fs/cgroup/cpu.max", "150000 100000\n");
+	assert_int_equal(cpu_quota(root), 2);
+	write_file("/sys/fs/cgroup/docker/0123/cpu.max", "400000 100000\n");
+	assert_int_equal(cpu_quota(root), 4);
+
+	char command[128];
+	snprintf(command, sizeof command, "rm -r %s", root);
+	assert_int_equal(system(command), 0);
+}
+
 static void this_machine_has_processors(void **state)
 {
 	(void)state;
@@ -65,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vector_unit_counts_only_with_the_system),
 		cmocka_unit_test(every_part_of_avx512_is_needed),
+		cmocka_unit_test(quotas_are_read_from_both_kinds_of_cgroup),
 		cmocka_unit_test(this_machine_has_processors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
