@@ -1,5 +1,6 @@
 /* What store.h promises, piece by piece, and that queries and changes allocate nothing. */
 #include "engine/base/random.h"
+#include "engine/store/inside.h"
 #include "engine/store/store.h"
 #include "tests/support/allocation_count.h"
 
@@ -173,6 +174,49 @@ static void test_nothing_is_allocated(void **state)
 	store_teardown(&store);
 }
 
+static bool view_has(const struct store *store, const struct view *view, struct identifier id, uint64_t version)
+{
+	for (unsigned i = 0; i < view->run_count; i++)
+		if (run_find(view->runs[i], id, version, store->seed) != RUN_SLOT_NONE)
+			return true;
+	return false;
+}
+
+/* A reader that took its view just before the set of runs changed: it must not look at a
+ * version in which a reward has ended in its runs and begun in a run that it does not have. */
+static void test_a_view_out_of_use_is_sealed(void **state)
+{
+	(void)state;
+	struct store *store = make_store(true, 10000);
+	struct store_reader *reader = NULL;
+	struct reward moved = make_reward(1, 0, 0);
+	assert_int_equal(store_reader_create(store, &reader), STATUS_ok);
+	assert_int_equal(store_put(store, &moved), STATUS_ok);
+	uint64_t before = store_publish(store);
+
+	epoch_enter(&reader->record); /* keeps the view from being used again */
+	struct view *view = store_view(store);
+	assert_true(view->last_version == UINT64_MAX);
+	for (uint64_t i = 2; store_view(store) == view; i++) {
+		struct reward other = make_reward(i, 1000 + (double)i, 1000);
+		before = atomic_load(&store->version);
+		assert_int_equal(store_put(store, &other), STATUS_ok);
+		store_publish(store);
+	}
+	assert_int_equal(view->last_version, before);
+
+	moved.x = 500;
+	assert_int_equal(store_put(store, &moved), STATUS_ok);
+	uint64_t after = store_publish(store);
+	assert_true(view_has(store, view, moved.id, view->last_version));
+	assert_false(view_has(store, view, moved.id, after)); /* what the seal is for */
+	assert_true(view_has(store, store_view(store), moved.id, after));
+	epoch_leave(&store->epoch, &reader->record);
+	assert_int_equal(count_near(reader, 500, 0, 1), 1);
+	store_reader_destroy(&reader);
+	store_teardown(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_unknown_kernel),
 		cmocka_unit_test(test_last_row_wins),
+		cmocka_unit_test(test_a_view_out_of_use_is_sealed),
 		cmocka_unit_test(test_nothing_is_allocated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
