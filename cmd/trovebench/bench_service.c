@@ -454,7 +454,7 @@ static void report_rounds(struct bench *b, struct rounds *r, struct report *repo
 	report_note(report, "rewards found per event: trove %.2f%s", bench_median(r->hits, count),
 	            has_redis ? "" : "; SKIP: no redis-server, no comparison with it");
 	if (has_redis)
-		report_note(report, "the same by Redis: %.2f (ids only, not sorted; trove: nearest first, with distance, kind, value, stock)",
+		report_note(report, "the same by Redis: %.2f (ids, not sorted; trove: nearest first, with distance, kind, value, stock)",
 		            bench_median(r->redis_hits, count));
 	else
 		r->figure[BATCHES].reference = NULL;
