@@ -97,7 +97,7 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 			query_answer(worker, &event, job->received_ms, &reply);
 	}
 	request_close(request);
-	shard_finish(worker, job, reply_close(&reply));
+	worker_finish(worker, job, reply_close(&reply));
 }
 
 /* ---- the writer's thread --------------------------------------------------------- */

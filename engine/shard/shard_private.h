@@ -37,12 +37,6 @@ enum { RETRY_AFTER_MS = 10 };
  * whether changes may be made. */
 void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job, bool is_writer);
 
-/* submit.c: answers every event of the message with the same refusal. */
-void shard_refuse(struct shard *shard, struct worker *worker, struct shard_job *job, status reason);
-
-/* Hands the finished reply to the job's owner and counts it. */
-void shard_finish(struct worker *worker, struct shard_job *job, size_t reply_bytes);
-
 /* metrics.c */
 void shard_count_problem(struct worker *worker, status s);
 

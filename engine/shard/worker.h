@@ -38,4 +38,11 @@ struct worker {
 status worker_init(struct worker *w, const struct shard_options *options, struct store *store);
 void worker_deinit(struct worker *w);
 
+/* A free one of count workers; there are as many as threads that borrow. */
+struct worker *worker_borrow(struct worker *workers, unsigned count);
+void worker_return(struct worker *w);
+
+/* Hands the finished reply, which stands in the worker's buffer, to the job's owner and counts it. */
+void worker_finish(struct worker *worker, struct shard_job *job, size_t reply_bytes);
+
 #endif

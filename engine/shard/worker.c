@@ -1,0 +1,56 @@
+#include "engine/shard/worker.h"
+
+#include "engine/base/clock.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+status worker_init(struct worker *w, const struct shard_options *options, struct store *store)
+{
+	status s = store_reader_create(store, &w->reader);
+	if (s != STATUS_ok)
+		return s;
+	s = arena_init(&w->arena, (size_t)options->decode_bytes_max);
+	if (s != STATUS_ok)
+		return s;
+	w->reply_capacity = (size_t)options->reply_bytes_max;
+	w->reply = malloc(w->reply_capacity);
+	return w->reply == NULL ? STATUS_pool_exhausted : STATUS_ok;
+}
+
+void worker_deinit(struct worker *w)
+{
+	store_reader_destroy(&w->reader);
+	arena_deinit(&w->arena);
+	free(w->reply);
+	w->reply = NULL;
+}
+
+/* There are as many workers as threads that call, so one is free or will be at once.
+ * Starting at a place that depends on the thread keeps threads on workers whose memory
+ * is already in their caches. */
+struct worker *worker_borrow(struct worker *workers, unsigned count)
+{
+	unsigned start = (unsigned)(((uintptr_t)pthread_self() >> 12) * 0x9e3779b1u >> 16) % count;
+	for (;;) {
+		for (unsigned i = 0; i < count; i++) {
+			struct worker *w = &workers[(start + i) % count];
+			if (!atomic_load_explicit(&w->busy, memory_order_relaxed) &&
+			    !atomic_exchange_explicit(&w->busy, true, memory_order_acquire))
+				return w;
+		}
+		sched_yield();
+	}
+}
+
+void worker_return(struct worker *w) { atomic_store_explicit(&w->busy, false, memory_order_release); }
+
+void worker_finish(struct worker *worker, struct shard_job *job, size_t reply_bytes)
+{
+	/* The job may be reused as soon as done is called. */
+	uint64_t ns = (uint64_t)(clock_monotonic_ns() - job->received_ns);
+	metric_observe(&worker->counters.latency, ns);
+	metric_add(&worker->counters.reply_bytes, reply_bytes);
+	job->done(job, worker->reply, reply_bytes);
+}
