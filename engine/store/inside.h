@@ -131,6 +131,8 @@ static inline struct view *store_view(const struct store *store)
 struct view *store_take_view(struct store *store);
 /* Under the lock: seals the view in use and puts this one in its place. */
 void store_install(struct store *store, struct view *view);
+/* Under the lock: whether there is a spare run, a spare view and a place in it. */
+bool store_can_freeze(const struct store *store);
 /* Under the lock: puts an empty open run in front. STATUS_overloaded when nothing is spare. */
 status store_freeze(struct store *store);
 /* Under the lock: the run and slot of a live reward. */

@@ -1,4 +1,4 @@
-/* Set-up, the writer's side, statistics. Queries: reader.c. Merging: merge.c. */
+/* Set-up, the writer's side, statistics. Queries: reader.c. Views: view.c. Merging: merge.c. */
 #include "engine/store/store.h"
 
 #include "engine/base/clock.h"
@@ -9,56 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-/* ---- views -------------------------------------------------------------------------- */
-
-struct view *store_take_view(struct store *store)
-{
-	struct view *view = store->spare_views;
-	if (view == NULL)
-		return NULL;
-	store->spare_views = view->next;
-	atomic_store_explicit(&view->last_version, UINT64_MAX, memory_order_relaxed);
-	view->run_count = 0;
-	return view;
-}
-
-void store_install(struct store *store, struct view *view)
-{
-	struct view *old = store_view(store);
-	if (old != NULL) {
-		/* Before any later publish, which is under the same lock: who sees a later version sees this. */
-		atomic_store_explicit(&old->last_version, atomic_load_explicit(&store->version, memory_order_relaxed),
-		                      memory_order_relaxed);
-		old->next = store->retired_views;
-		store->retired_views = old;
-	}
-	atomic_store_explicit(&store->view, view, memory_order_release);
-	atomic_store_explicit(&store->run_count, view->run_count, memory_order_relaxed);
-}
-
-static bool can_freeze(const struct store *store)
-{
-	return store->spare_runs != NULL && store->spare_views != NULL && store_view(store)->run_count < VIEW_RUNS_MAX;
-}
-
-status store_freeze(struct store *store)
-{
-	if (!can_freeze(store))
-		return STATUS_overloaded;
-	const struct view *old = store_view(store);
-	struct view *view = store_take_view(store);
-	struct run *run = store->spare_runs;
-	store->spare_runs = run->next;
-	run->next = NULL;
-	view->runs[0] = run;
-	memcpy(view->runs + 1, old->runs, old->run_count * sizeof view->runs[0]);
-	view->run_count = old->run_count + 1;
-	store_install(store, view);
-	store->was_changed = true;
-	pthread_cond_signal(&store->work);
-	return STATUS_ok;
-}
 
 /* ---- set-up ------------------------------------------------------------------------- */
 
@@ -260,7 +210,7 @@ static status plan_put(const struct store *store, const struct reward *reward, s
 	const char *kind = kind_of(reward, &kind_bytes);
 	plan->is_new = !store_live_slot(store, reward->id, &plan->old_run, &plan->old_slot);
 	bool is_full = open_count(store) == OPEN_SLOTS;
-	if ((is_full && !can_freeze(store)) || (!plan->is_new && !can_end(store, plan->old_run)))
+	if ((is_full && !store_can_freeze(store)) || (!plan->is_new && !can_end(store, plan->old_run)))
 		return STATUS_overloaded;
 	uint64_t live = atomic_load_explicit(&store->live, memory_order_relaxed);
 	if (plan->is_new && live >= store->capacity)
