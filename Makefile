@@ -115,7 +115,7 @@ $(PROGRAMS:%=$(out)/cmd/%/main.o): $(out)/version
 
 # Programs of the release build are linked from build/ itself.
 programs: $(PROGRAMS:%=$(out)/bin/%)
-	$(quiet)for p in $(PROGRAMS); do ln -sfn $(variant)/bin/$$p build/$$p; done
+	$(quiet)$(if $(filter release,$(variant)),for p in $(PROGRAMS); do ln -sfn $(variant)/bin/$$p build/$$p; done,:)
 
 $(out)/%.o: %.c $(out)/flags
 	$(call say,CC,$<)
@@ -215,5 +215,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'MODE=release|debug   SAN=address|undefined|thread   CC=gcc|clang   V=1 (show commands)   CFLAGS=... LDFLAGS=...'
-	@echo 'Each variant has its own folder below build/; build/PROGRAM is a link to what was built last.'
+	@echo 'Each variant has its own folder below build/; build/PROGRAM is a link to that of the release build.'
 endif
