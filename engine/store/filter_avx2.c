@@ -22,7 +22,8 @@
 #endif
 #include "engine/store/filter_table.h"
 
-enum { AHEAD = 512, LONG = 128 }; /* slots; AHEAD is 2 KiB of a column; no fetching ahead in calls up to LONG */
+/* Slots. AHEAD is 2 KiB of a column; calls up to LONG are scanned without lists and fetching ahead. */
+enum { AHEAD = 512, LONG = 128, LINE = 16, PIECE = 256, BATCH = 1024 };
 
 struct quad {
 	__m256 m[4];
@@ -64,14 +65,6 @@ static inline bool is_any(const struct quad *v)
 	return n;
 }
 
-static inline void fetch_ahead(const struct filter_columns *c, uint32_t i)
-{
-	__builtin_prefetch(c->x + i + AHEAD);
-	__builtin_prefetch(c->x + i + AHEAD + 16);
-	__builtin_prefetch(c->y + i + AHEAD);
-	__builtin_prefetch(c->y + i + AHEAD + 16);
-}
-
 static inline __m256 in_box(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
 {
 	__m256 x = _mm256_loadu_ps(c->x + i);
@@ -91,23 +84,112 @@ static inline __m256 in_circle(const struct filter_columns *c, const struct filt
 	return _mm256_cmp_ps(square, _mm256_set1_ps(q->radius_squared), _CMP_LE_OQ);
 }
 
-/* One loop for both shapes; the flags are constants at each call. */
-[[gnu::always_inline]] static inline uint32_t scan(const struct filter_columns *c, const struct filter_query *query,
-                                                   uint32_t first, uint32_t count, uint32_t *found, bool is_circle,
-                                                   bool is_long)
+/* Short scans, such as a block of a tree. The flag is constant at each call. */
+[[gnu::always_inline]] static inline uint32_t scan_short(const struct filter_columns *c,
+                                                         const struct filter_query *query, uint32_t first,
+                                                         uint32_t count, uint32_t *found, bool is_circle)
 {
 	const struct filter_query q = *query; /* the stores to found cannot change it */
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 32) {
 		struct quad v;
-		if (is_long)
-			fetch_ahead(c, i);
 		for (uint32_t k = 0; k < 4; k++)
 			v.m[k] = is_circle ? in_circle(c, &q, i + 8 * k) : in_box(c, &q, i + 8 * k);
 		if (is_any(&v))
 			n += finish(c, query, &v, i, found + n);
 	}
 	return n;
+}
+
+/* A cache line of a column with slots that lie in the area. */
+struct line {
+	uint32_t first;
+	uint32_t mask;
+};
+
+static inline void fetch_ahead(const struct filter_columns *c, uint32_t i)
+{
+	__builtin_prefetch(c->x + i + AHEAD);
+	__builtin_prefetch(c->x + i + AHEAD + 16);
+	__builtin_prefetch(c->y + i + AHEAD);
+	__builtin_prefetch(c->y + i + AHEAD + 16);
+}
+
+/* Lists the lines of [i, end), without a branch on what is found. */
+[[gnu::always_inline]] static inline uint32_t list_lines(const struct filter_columns *c, const struct filter_query *q,
+                                                         uint32_t i, uint32_t end, struct line *lines, bool is_circle)
+{
+	uint32_t n = 0;
+	for (; i < end; i += 2 * LINE) {
+		fetch_ahead(c, i);
+		for (uint32_t k = i; k < i + 2 * LINE; k += LINE) {
+			__m256 low = is_circle ? in_circle(c, q, k) : in_box(c, q, k);
+			__m256 high = is_circle ? in_circle(c, q, k + 8) : in_box(c, q, k + 8);
+			uint32_t mask = (uint32_t)_mm256_movemask_ps(low) | (uint32_t)_mm256_movemask_ps(high) << 8;
+			lines[n] = (struct line){k, mask};
+			n += mask != 0;
+		}
+	}
+	return n;
+}
+
+static inline void fetch_lines(const struct filter_columns *c, const struct line *lines, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		__builtin_prefetch(c->from + lines[i].first);
+		__builtin_prefetch(c->until + lines[i].first);
+		__builtin_prefetch(c->kinds + lines[i].first);
+	}
+}
+
+static inline uint32_t finish_lines(const struct filter_columns *c, const struct filter_query *q,
+                                    const struct line *lines, uint32_t count, uint32_t *found)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t first = lines[i].first;
+		for (uint32_t k = 0; k < LINE; k += 8) {
+			uint32_t open = (uint32_t)_mm256_movemask_ps(is_open(c, q, first + k));
+			n += emit(lines[i].mask >> k & open & 0xff, first + k, found + n);
+		}
+	}
+	return n;
+}
+
+/*
+ * Long scans. Where few slots match, their lines of the other columns lie scattered, no
+ * processor guesses them, and each would be waited for. So a batch takes two passes:
+ * the first lists the lines that hold a candidate and begins to fetch them, the second
+ * finds them near.
+ */
+[[gnu::always_inline]] static inline uint32_t scan_long(const struct filter_columns *columns,
+                                                        const struct filter_query *query, uint32_t first,
+                                                        uint32_t count, uint32_t *found, bool is_circle)
+{
+	const struct filter_columns c = *columns; /* the stores to found cannot change them */
+	const struct filter_query q = *query;
+	struct line lines[BATCH / LINE + 1];
+	const uint32_t end = first + count;
+	uint32_t n = 0;
+	while (first < end) {
+		const uint32_t batch_end = end - first < BATCH ? end : first + BATCH;
+		uint32_t listed = 0;
+		for (; first < batch_end; first += PIECE) {
+			uint32_t piece_end = batch_end - first < PIECE ? batch_end : first + PIECE;
+			uint32_t more = list_lines(&c, &q, first, piece_end, lines + listed, is_circle);
+			fetch_lines(&c, lines + listed, more);
+			listed += more;
+		}
+		n += finish_lines(&c, &q, lines, listed, found + n);
+	}
+	return n;
+}
+
+[[gnu::always_inline]] static inline uint32_t scan(const struct filter_columns *c, const struct filter_query *q,
+                                                   uint32_t first, uint32_t count, uint32_t *found, bool is_circle)
+{
+	return count > LONG ? scan_long(c, q, first, count, found, is_circle)
+	                    : scan_short(c, q, first, count, found, is_circle);
 }
 
 /* The same, strictly: who passes is inside for certain. */
@@ -149,13 +231,13 @@ static inline __m256 clearly_in_box(const struct filter_columns *c, const struct
 static uint32_t avx2_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first, uint32_t count,
                          uint32_t *found)
 {
-	return count > LONG ? scan(c, q, first, count, found, false, true) : scan(c, q, first, count, found, false, false);
+	return scan(c, q, first, count, found, false);
 }
 
 static uint32_t avx2_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
                             uint32_t count, uint32_t *found)
 {
-	return count > LONG ? scan(c, q, first, count, found, true, true) : scan(c, q, first, count, found, true, false);
+	return scan(c, q, first, count, found, true);
 }
 
 static uint32_t avx2_blocks_box(const struct filter_columns *c, const struct filter_query *q, const uint32_t *blocks,
