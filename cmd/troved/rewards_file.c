@@ -38,8 +38,8 @@ static bool add_row(struct rows *rows, const struct reward_csv *csv)
 	const struct reward_put_record *r = &csv->record;
 	size_t text_bytes = r->kind.bytes + r->name.bytes;
 	if (!grow((void **)&rows->reward, &rows->capacity, rows->count + 1, sizeof *rows->reward) ||
-	    !grow((void **)&rows->text, &rows->text_capacity, rows->text_used + text_bytes, 1))
-		return false;
+	    !grow((void **)&rows->text, &rows->text_capacity, rows->text_used + text_bytes + 1, 1))
+		return false; /* one byte more, so that there is a text even when all are empty */
 	memcpy(rows->text + rows->text_used, csv->text + r->kind.offset, r->kind.bytes);
 	memcpy(rows->text + rows->text_used + r->kind.bytes, csv->text + r->name.offset, r->name.bytes);
 	rows->text_used += text_bytes;
