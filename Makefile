@@ -146,7 +146,7 @@ tests: $(test_programs)
 $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(support_objects) $(out)/libengine.a \
-		$(if $(filter fuzzer,$(SAN)),,-lcmocka) $(libraries)
+		-lcmocka $(libraries)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
@@ -167,7 +167,7 @@ tidy: ## check the house rules alone: floors, guards, banned calls, ...
 scripts := $(sort $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env (ba)?sh' $$(find .ci deploy tests cmd -type f \
 	-not -path '*/node_modules/*' -not -path '*/corpus/*' 2>/dev/null) /dev/null))
 shellcheck: ## check every shell script
-	$(quiet)shellcheck $(scripts)
+	$(quiet)shellcheck -x $(scripts)
 	$(quiet)echo 'shellcheck: $(words $(scripts)) scripts, nothing to say'
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (20) each, from its corpus

@@ -1,6 +1,6 @@
 /*
- * AVX2. 32 slots at a time: coordinates first, and only where one of the 32 lies in
- * the area are the other columns read at all (they are most of the bytes). Masks
+ * AVX2. Coordinates first, and only where one of 32 neighbours (16 in long scans) lies
+ * in the area are the other columns read at all (they are most of the bytes). Masks
  * become indices by a table, without a branch per slot.
  *
  * Large scans are fetched ahead by hand: the processor's own prefetchers stop at 4 KiB
@@ -23,7 +23,7 @@
 #include "engine/store/filter_table.h"
 
 /* Slots. AHEAD is 2 KiB of a column; calls up to LONG are scanned without lists and fetching ahead. */
-enum { AHEAD = 512, LONG = 128, LINE = 16, PIECE = 256, BATCH = 1024 };
+enum { AHEAD = 512, LONG = 128, LINE = 16, PIECE = 128, BATCH = 1024 };
 
 struct quad {
 	__m256 m[4];
