@@ -96,33 +96,10 @@ int32_t filter_from(int64_t from_ms);
 int32_t filter_until(int64_t until_ms);
 int32_t filter_at(int64_t at_ms);
 
-/* The neighbour of a float, as nextafterf, but a few instructions: the bits of floats
- * count up away from zero. */
-static inline float filter_neighbour(float f, bool is_up)
-{
-	uint32_t bits;
-	__builtin_memcpy(&bits, &f, sizeof bits);
-	if ((bits << 1) == 0)
-		bits = is_up ? 1 : 0x80000001;
-	else
-		bits += ((bits >> 31) == 0) == is_up ? 1 : UINT32_MAX;
-	__builtin_memcpy(&f, &bits, sizeof f);
-	return f;
-}
-
-/* The nearest float not above a value. */
-static inline float filter_float_below(double value)
-{
-	float f = (float)value;
-	return (double)f > value ? filter_neighbour(f, false) : f;
-}
-
-/* Not below. */
-static inline float filter_float_above(double value)
-{
-	float f = (float)value;
-	return (double)f < value ? filter_neighbour(f, true) : f;
-}
+/* A float below and a float above a value of at most 1e38, a few steps away at most. Without a branch: whether
+ * rounding went up or down is a coin's throw, which no processor predicts. */
+static inline float filter_float_below(double value) { return (float)(value - fabs(value) * 0x1p-23 - FLT_MIN); }
+static inline float filter_float_above(double value) { return (float)(value + fabs(value) * 0x1p-23 + FLT_MIN); }
 
 /* Squares are widened by 2^-20 anyway, so rounding them to the nearest float is no harm. */
 #define FILTER_SLACK 0x1p-20

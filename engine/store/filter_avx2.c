@@ -278,14 +278,15 @@ static uint32_t avx2_reach(const struct filter_columns *c, const struct filter_q
 static uint32_t avx2_nodes_box(const struct filter_boxes *b, const struct filter_query *q, uint32_t first,
                                uint32_t count, uint32_t *found)
 {
+	const struct filter_boxes boxes = *b; /* the stores to found cannot change it */
 	__m256 min_x = _mm256_set1_ps(q->min_x), max_x = _mm256_set1_ps(q->max_x);
 	__m256 min_y = _mm256_set1_ps(q->min_y), max_y = _mm256_set1_ps(q->max_y);
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 8) {
-		__m256 in_x = _mm256_and_ps(_mm256_cmp_ps(_mm256_loadu_ps(b->min_x + i), max_x, _CMP_LE_OQ),
-		                            _mm256_cmp_ps(_mm256_loadu_ps(b->max_x + i), min_x, _CMP_GE_OQ));
-		__m256 in_y = _mm256_and_ps(_mm256_cmp_ps(_mm256_loadu_ps(b->min_y + i), max_y, _CMP_LE_OQ),
-		                            _mm256_cmp_ps(_mm256_loadu_ps(b->max_y + i), min_y, _CMP_GE_OQ));
+		__m256 in_x = _mm256_and_ps(_mm256_cmp_ps(_mm256_loadu_ps(boxes.min_x + i), max_x, _CMP_LE_OQ),
+		                            _mm256_cmp_ps(_mm256_loadu_ps(boxes.max_x + i), min_x, _CMP_GE_OQ));
+		__m256 in_y = _mm256_and_ps(_mm256_cmp_ps(_mm256_loadu_ps(boxes.min_y + i), max_y, _CMP_LE_OQ),
+		                            _mm256_cmp_ps(_mm256_loadu_ps(boxes.max_y + i), min_y, _CMP_GE_OQ));
 		n += emit((uint32_t)_mm256_movemask_ps(_mm256_and_ps(in_x, in_y)), i, found + n);
 	}
 	return n;

@@ -180,12 +180,15 @@ static uint32_t avx512_reach(const struct filter_columns *c, const struct filter
 static uint32_t avx512_nodes_box(const struct filter_boxes *b, const struct filter_query *q, uint32_t first,
                                  uint32_t count, uint32_t *found)
 {
+	const struct filter_boxes boxes = *b; /* the stores to found cannot change it */
+	__m512 min_x = _mm512_set1_ps(q->min_x), max_x = _mm512_set1_ps(q->max_x);
+	__m512 min_y = _mm512_set1_ps(q->min_y), max_y = _mm512_set1_ps(q->max_y);
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 16) {
-		__mmask16 m = _mm512_cmp_ps_mask(_mm512_loadu_ps(b->min_x + i), _mm512_set1_ps(q->max_x), _CMP_LE_OQ);
-		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(b->max_x + i), _mm512_set1_ps(q->min_x), _CMP_GE_OQ);
-		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(b->min_y + i), _mm512_set1_ps(q->max_y), _CMP_LE_OQ);
-		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(b->max_y + i), _mm512_set1_ps(q->min_y), _CMP_GE_OQ);
+		__mmask16 m = _mm512_cmp_ps_mask(_mm512_loadu_ps(boxes.min_x + i), max_x, _CMP_LE_OQ);
+		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(boxes.max_x + i), min_x, _CMP_GE_OQ);
+		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(boxes.min_y + i), max_y, _CMP_LE_OQ);
+		m = _mm512_mask_cmp_ps_mask(m, _mm512_loadu_ps(boxes.max_y + i), min_y, _CMP_GE_OQ);
 		n += emit(m, i, found + n);
 	}
 	return n;

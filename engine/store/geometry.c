@@ -34,7 +34,7 @@ struct geometry_threshold geometry_geo_threshold(double radius)
 	/* Near the antipode the haversine no longer tells distances apart well enough. */
 	if (half_angle > 1.4)
 		return (struct geometry_threshold){-1, 2};
-	double s = sin(half_angle);
+	double s = geometry_sine(half_angle);
 	return threshold_around(s * s);
 }
 
@@ -44,7 +44,7 @@ struct geometry_reach geometry_plane_reach(double radius)
 	return (struct geometry_reach){reach, reach};
 }
 
-struct geometry_reach geometry_geo_reach(double y, double radius)
+struct geometry_reach geometry_geo_reach(double y, double cosine, double radius)
 {
 	double angle = radius / EARTH_RADIUS_M;
 	angle = angle * (1 + (angle > 1 ? ANGLE_SLACK_RELATIVE : 1e-9)) + ANGLE_SLACK;
@@ -52,15 +52,15 @@ struct geometry_reach geometry_geo_reach(double y, double radius)
 	if (y + reach.y >= 90 - POLE_SLACK || y - reach.y <= -90 + POLE_SLACK)
 		return reach;
 	/* No pole inside, so angle < 90 degrees. */
-	double ratio = sin(angle) / geometry_cosine(y) * (1 + 1e-7);
+	double ratio = geometry_sine(angle) / cosine * (1 + 1e-7);
 	if (ratio < 1)
-		reach.x = fmin(180, asin(ratio) / RADIANS_PER_DEGREE * (1 + 1e-9) + DEGREES_SLACK);
+		reach.x = fmin(180, geometry_arcsine(ratio) / RADIANS_PER_DEGREE * (1 + 1e-9) + DEGREES_SLACK);
 	return reach;
 }
 
-unsigned geometry_geo_boxes(double x, double y, double radius, struct geometry_box boxes[2])
+unsigned geometry_geo_boxes(double x, double y, double cosine, double radius, struct geometry_box boxes[2])
 {
-	struct geometry_reach reach = geometry_geo_reach(y, radius);
+	struct geometry_reach reach = geometry_geo_reach(y, cosine, radius);
 	struct geometry_box box = {x - reach.x, y - reach.y, x + reach.x, y + reach.y};
 	boxes[0] = box;
 	if (reach.x >= 179.9) {

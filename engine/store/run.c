@@ -46,9 +46,7 @@ static void place_columns(struct run *run, struct layout *l)
 static void place_levels(struct run *run, struct layout *l)
 {
 	uint32_t blocks = run->level_count == 0 ? 0 : run->levels[0].node_count;
-	run->block_from = place(l, blocks, sizeof *run->block_from);
-	run->block_until = place(l, blocks, sizeof *run->block_until);
-	run->block_has_ended = place(l, blocks, sizeof *run->block_has_ended);
+	run->blocks = place(l, blocks, sizeof *run->blocks);
 	for (unsigned i = 0; i < run->level_count; i++) {
 		struct run_level *level = &run->levels[i];
 		float **columns[] = {&level->min_x,       &level->max_x,       &level->min_y,       &level->max_y,
@@ -151,7 +149,7 @@ static void fill_hot(struct run *run, uint32_t slot, int64_t from_ms, int64_t un
 	run->from[slot] = filter_from(from_ms);
 	run->until[slot] = filter_until(until_ms);
 	run->kinds[slot] = e->stock == 0 ? 0 : 1u << (e->kind % 31);
-	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(radius) : geometry_geo_reach(e->y, radius);
+	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(radius) : geometry_geo_reach(e->y, e->cosine, radius);
 	/* What rounding this slot's and the query's place to floats, and the filter's own
 	 * subtraction, can hide: a few 2^-24 of the largest number met; geo: of 540 degrees. */
 	double hidden_x = run->is_plane ? (fabs(e->x) + reach.x) * 0x1p-21 + FLT_MIN : 2e-4;
@@ -298,17 +296,15 @@ static void block_boxes(struct run *run, uint32_t count)
 
 static void block_windows(struct run *run, uint32_t count)
 {
-	for (uint32_t i = 0; i < run->levels[0].node_count; i++) {
-		run->block_from[i] = INT32_MIN;
-		run->block_until[i] = INT32_MAX;
-	}
+	for (uint32_t i = 0; i < run->levels[0].node_count; i++)
+		run->blocks[i] = (struct run_block){.from = INT32_MIN, .until = INT32_MAX};
 	for (uint32_t slot = 0; slot < count; slot++) {
-		uint32_t i = slot / RUN_BLOCK;
+		struct run_block *b = &run->blocks[slot / RUN_BLOCK];
 		int32_t from = run->kinds[slot] == 0 ? INT32_MAX : run->from[slot];
-		if (from > run->block_from[i])
-			run->block_from[i] = from;
-		if (run->until[slot] < run->block_until[i])
-			run->block_until[i] = run->until[slot];
+		if (from > b->from)
+			b->from = from;
+		if (run->until[slot] < b->until)
+			b->until = run->until[slot];
 	}
 }
 

@@ -57,6 +57,15 @@ struct cold {
 };
 static_assert(sizeof(struct cold) == 48 && offsetof(struct cold, born) == 24 && offsetof(struct cold, per_actor) == 40);
 
+/* What a query asks of a block before it looks at the places alone, on one line. */
+struct run_block {
+	int32_t from;  /* the latest; INT32_MAX where one is out of stock */
+	int32_t until; /* the earliest */
+	_Atomic uint32_t has_ended;
+	uint32_t unused;
+};
+static_assert(sizeof(struct run_block) == 16);
+
 struct run_level {
 	uint32_t node_count;
 	float *min_x, *max_x, *min_y, *max_y;                         /* of positions */
@@ -70,9 +79,7 @@ struct run {
 	struct exact *exact;
 	double *radius;
 	_Atomic uint64_t *ended; /* version; 0: alive */
-	int32_t *block_from;     /* the latest of a block; INT32_MAX where one is out of stock */
-	int32_t *block_until;    /* the earliest */
-	_Atomic uint8_t *block_has_ended;
+	struct run_block *blocks;
 	uint64_t born_max;      /* every slot's born is at most this */
 	_Atomic uint32_t count; /* slots that readers may see */
 	unsigned level_count;   /* 0: not packed */
@@ -122,15 +129,16 @@ static inline bool run_sees(const struct run *run, uint32_t slot, uint64_t versi
  * `at` as by filter_at; strict, because the columns are in seconds. */
 static inline bool run_block_is_open(const struct run *run, uint32_t block, int32_t at, uint64_t version)
 {
-	return run->block_from[block] < at && run->block_until[block] - 1 > at && run->born_max <= version &&
-	       atomic_load_explicit(&run->block_has_ended[block], memory_order_relaxed) == 0;
+	const struct run_block *b = &run->blocks[block];
+	return b->from < at && b->until - 1 > at && run->born_max <= version &&
+	       atomic_load_explicit(&b->has_ended, memory_order_relaxed) == 0;
 }
 
 /* The slot ends at a version; readers learn it when that is published. */
 static inline void run_end(struct run *run, uint32_t slot, uint64_t version)
 {
 	if (run->level_count != 0)
-		atomic_store_explicit(&run->block_has_ended[slot / RUN_BLOCK], 1, memory_order_relaxed);
+		atomic_store_explicit(&run->blocks[slot / RUN_BLOCK].has_ended, 1, memory_order_relaxed);
 	atomic_store_explicit(&run->ended[slot], version, memory_order_relaxed);
 }
 

@@ -42,7 +42,7 @@ static void prepare_geo_circle(struct search *s)
 {
 	struct geometry_box boxes[2];
 	s->threshold = geometry_geo_threshold(s->radius);
-	if (geometry_geo_boxes(s->x, s->y, s->radius, boxes) == 1)
+	if (geometry_geo_boxes(s->x, s->y, s->cosine, s->radius, boxes) == 1)
 		add_part(s, boxes[0].min_x, boxes[0].min_y, boxes[0].max_x, boxes[0].max_y);
 	else
 		add_two_parts(s, boxes[0].min_x, boxes[0].min_y, boxes[1].max_x, boxes[1].max_y);

@@ -23,6 +23,28 @@ static void test_known_distances(void **state)
 	assert_true(geometry_plane_distance(0, 3e-200, 4e-200) == 5e-200);
 }
 
+/* Errors in units of the last place of the true value. */
+static double error_ulp(double got, long double expected)
+{
+	double ulp = nextafter(fabs((double)expected), INFINITY) - fabs((double)expected);
+	return (double)fabsl((long double)got - expected) / ulp;
+}
+
+static void test_small_angles_are_as_exact_as_libm(void **state)
+{
+	(void)state;
+	struct random r = {61};
+	double worst_sine = 0, worst_arcsine = 0;
+	for (int i = 0; i < 400000; i++) {
+		double t = i % 4 == 0 ? random_between(&r, -1, 1) : random_between(&r, -1, 1) * GEOMETRY_SMALL;
+		worst_sine = fmax(worst_sine, error_ulp(geometry_sine(t), sinl(t)));
+		worst_arcsine = fmax(worst_arcsine, error_ulp(geometry_arcsine(t), asinl(t)));
+	}
+	if (worst_sine > 0.75 || worst_arcsine > 0.75)
+		fail_msg("sine is off by %.3f of the last place, arcsine by %.3f", worst_sine, worst_arcsine);
+	assert_true(geometry_sine(0) == 0 && geometry_arcsine(0) == 0);
+}
+
 static void test_same_places_have_no_distance(void **state)
 {
 	(void)state;
@@ -40,7 +62,7 @@ static bool is_in(const struct geometry_box *b, double x, double y)
 static void check_boxes(double x, double y, double radius, double px, double py)
 {
 	struct geometry_box boxes[2];
-	unsigned count = geometry_geo_boxes(x, y, radius, boxes);
+	unsigned count = geometry_geo_boxes(x, y, geometry_cosine(y), radius, boxes);
 	bool is_found = is_in(&boxes[0], px, py) || (count == 2 && is_in(&boxes[1], px, py));
 	if (!is_found && geometry_geo_distance(x, y, px, py) <= radius)
 		fail_msg("%.17g %.17g radius %.17g leaves out %.17g %.17g", x, y, radius, px, py);
@@ -112,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_distances),
+		cmocka_unit_test(test_small_angles_are_as_exact_as_libm),
 		cmocka_unit_test(test_same_places_have_no_distance),
 		cmocka_unit_test(test_boxes_hold_the_circle),
 		cmocka_unit_test(test_thresholds_agree_with_distances),
