@@ -1,5 +1,5 @@
 /*
- * AVX-512 (F, BW, DQ, VL). 64 slots at a time, masks in mask registers, indices by
+ * AVX-512 (F, BW, DQ, VL). 16 slots at a time, masks in mask registers, indices by
  * compression in a register and a whole store (compressing straight to memory is slow
  * on some processors). Otherwise as filter_avx2.c.
  */
@@ -18,10 +18,12 @@
 #include <immintrin.h>
 #endif
 
-enum { AHEAD = 512, LONG = 128 }; /* slots; AHEAD is 2 KiB of a column; no fetching ahead in calls up to LONG */
+/* As in filter_avx2.c. */
+enum { AHEAD = 512, LONG = 128, LINE = 16, PIECE = 128, BATCH = 1024 };
 
-struct quad {
-	__mmask16 m[4];
+/* A block of 32 slots. */
+struct pair {
+	__mmask16 m[2];
 };
 
 static inline uint32_t emit(__mmask16 mask, uint32_t base, uint32_t *found)
@@ -40,23 +42,13 @@ static inline __mmask16 is_open(const struct filter_columns *c, const struct fil
 	return _mm512_mask_test_epi32_mask(m, _mm512_loadu_si512(c->kinds + i), _mm512_set1_epi32((int)q->kinds));
 }
 
-static inline bool is_any(const struct quad *v) { return (v->m[0] | v->m[1] | v->m[2] | v->m[3]) != 0; }
-
-[[gnu::noinline]] static uint32_t finish(const struct filter_columns *c, const struct filter_query *q, struct quad v,
-                                          uint32_t i, uint32_t *found, uint32_t vectors)
+[[gnu::noinline]] static uint32_t finish(const struct filter_columns *c, const struct filter_query *q, struct pair v,
+                                         uint32_t i, uint32_t *found)
 {
 	uint32_t n = 0;
-	for (uint32_t k = 0; k < vectors; k++)
+	for (uint32_t k = 0; k < 2; k++)
 		n += emit(is_open(c, q, i + 16 * k, v.m[k]), i + 16 * k, found + n);
 	return n;
-}
-
-static inline void fetch_ahead(const struct filter_columns *c, uint32_t i)
-{
-	for (uint32_t k = 0; k < 4; k++) {
-		__builtin_prefetch(c->x + i + AHEAD + 16 * k);
-		__builtin_prefetch(c->y + i + AHEAD + 16 * k);
-	}
 }
 
 static inline __mmask16 in_box(const struct filter_columns *c, const struct filter_query *q, uint32_t i)
@@ -77,24 +69,83 @@ static inline __mmask16 in_circle(const struct filter_columns *c, const struct f
 	return _mm512_cmp_ps_mask(square, _mm512_set1_ps(q->radius_squared), _CMP_LE_OQ);
 }
 
-/* One loop for both shapes; the flags are constants at each call. */
-[[gnu::always_inline]] static inline uint32_t scan(const struct filter_columns *c, const struct filter_query *query,
-                                                   uint32_t first, uint32_t count, uint32_t *found, bool is_circle,
-                                                   bool is_long)
+/* Short scans, such as a block of a tree. The flag is constant at each call. */
+[[gnu::always_inline]] static inline uint32_t scan_short(const struct filter_columns *c,
+                                                         const struct filter_query *query, uint32_t first,
+                                                         uint32_t count, uint32_t *found, bool is_circle)
 {
 	const struct filter_query q = *query; /* the stores to found cannot change it */
-	const uint32_t vectors = is_long ? 4 : 2; /* a block is two */
 	uint32_t n = 0;
-	for (uint32_t i = first; i < first + count; i += 16 * vectors) {
-		struct quad v = {};
-		if (is_long)
-			fetch_ahead(c, i);
-		for (uint32_t k = 0; k < vectors; k++)
+	for (uint32_t i = first; i < first + count; i += 32) {
+		struct pair v;
+		for (uint32_t k = 0; k < 2; k++)
 			v.m[k] = is_circle ? in_circle(c, &q, i + 16 * k) : in_box(c, &q, i + 16 * k);
-		if (is_any(&v))
-			n += finish(c, query, v, i, found + n, vectors);
+		if ((v.m[0] | v.m[1]) != 0)
+			n += finish(c, query, v, i, found + n);
 	}
 	return n;
+}
+
+/* A cache line of a column with slots that lie in the area. */
+struct line {
+	uint32_t first;
+	uint32_t mask;
+};
+
+/* Lists the lines of [i, end), without a branch on what is found. */
+[[gnu::always_inline]] static inline uint32_t list_lines(const struct filter_columns *c, const struct filter_query *q,
+                                                         uint32_t i, uint32_t end, struct line *lines, bool is_circle)
+{
+	uint32_t n = 0;
+	for (; i < end; i += LINE) {
+		__builtin_prefetch(c->x + i + AHEAD);
+		__builtin_prefetch(c->y + i + AHEAD);
+		uint32_t mask = is_circle ? in_circle(c, q, i) : in_box(c, q, i);
+		lines[n] = (struct line){i, mask};
+		n += mask != 0;
+	}
+	return n;
+}
+
+static inline void fetch_lines(const struct filter_columns *c, const struct line *lines, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		__builtin_prefetch(c->from + lines[i].first);
+		__builtin_prefetch(c->until + lines[i].first);
+		__builtin_prefetch(c->kinds + lines[i].first);
+	}
+}
+
+/* Long scans in two passes a batch, for the reason given in filter_avx2.c. */
+[[gnu::always_inline]] static inline uint32_t scan_long(const struct filter_columns *columns,
+                                                        const struct filter_query *query, uint32_t first,
+                                                        uint32_t count, uint32_t *found, bool is_circle)
+{
+	const struct filter_columns c = *columns; /* the stores to found cannot change them */
+	const struct filter_query q = *query;
+	struct line lines[BATCH / LINE + 1];
+	const uint32_t end = first + count;
+	uint32_t n = 0;
+	while (first < end) {
+		const uint32_t batch_end = end - first < BATCH ? end : first + BATCH;
+		uint32_t listed = 0;
+		for (; first < batch_end; first += PIECE) {
+			uint32_t piece_end = batch_end - first < PIECE ? batch_end : first + PIECE;
+			uint32_t more = list_lines(&c, &q, first, piece_end, lines + listed, is_circle);
+			fetch_lines(&c, lines + listed, more);
+			listed += more;
+		}
+		for (uint32_t i = 0; i < listed; i++)
+			n += emit(is_open(&c, &q, lines[i].first, (__mmask16)lines[i].mask), lines[i].first, found + n);
+	}
+	return n;
+}
+
+[[gnu::always_inline]] static inline uint32_t scan(const struct filter_columns *c, const struct filter_query *q,
+                                                   uint32_t first, uint32_t count, uint32_t *found, bool is_circle)
+{
+	return count > LONG ? scan_long(c, q, first, count, found, is_circle)
+	                    : scan_short(c, q, first, count, found, is_circle);
 }
 
 /* The same, strictly: who passes is inside for certain. */
@@ -135,13 +186,13 @@ static inline __mmask16 clearly_in_box(const struct filter_columns *c, const str
 static uint32_t avx512_box(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
                            uint32_t count, uint32_t *found)
 {
-	return count > LONG ? scan(c, q, first, count, found, false, true) : scan(c, q, first, count, found, false, false);
+	return scan(c, q, first, count, found, false);
 }
 
 static uint32_t avx512_circle(const struct filter_columns *c, const struct filter_query *q, uint32_t first,
                               uint32_t count, uint32_t *found)
 {
-	return count > LONG ? scan(c, q, first, count, found, true, true) : scan(c, q, first, count, found, true, false);
+	return scan(c, q, first, count, found, true);
 }
 
 static uint32_t avx512_blocks_box(const struct filter_columns *c, const struct filter_query *q, const uint32_t *blocks,
@@ -162,7 +213,7 @@ static uint32_t avx512_reach(const struct filter_columns *c, const struct filter
 	__m512 qx = _mm512_set1_ps(q->x), qy = _mm512_set1_ps(q->y), period = _mm512_set1_ps(q->period);
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 32) {
-		struct quad v = {};
+		struct pair v;
 		for (uint32_t k = 0; k < 2; k++) {
 			__m512 dx = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->x + i + 16 * k), qx));
 			__m512 dy = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->y + i + 16 * k), qy));
@@ -171,8 +222,8 @@ static uint32_t avx512_reach(const struct filter_columns *c, const struct filter
 			                   _mm512_cmp_ps_mask(_mm512_sub_ps(period, dx), reach_x, _CMP_LE_OQ);
 			v.m[k] = _mm512_mask_cmp_ps_mask(near_x, dy, _mm512_loadu_ps(c->reach_y + i + 16 * k), _CMP_LE_OQ);
 		}
-		if (is_any(&v))
-			n += finish(c, q, v, i, found + n, 2);
+		if ((v.m[0] | v.m[1]) != 0)
+			n += finish(c, q, v, i, found + n);
 	}
 	return n;
 }
