@@ -113,7 +113,7 @@ static void setup(struct codec *c, enum encoding encoding, uint32_t events)
 	struct random random = {1};
 	struct locate_record records[BATCH] = {};
 	*c = (struct codec){.events = events, .reply = malloc(REPLY_BYTES)};
-	CHECK(c->reply != NULL && arena_init(&c->arena, ARENA_BYTES) == STATUS_ok, "no memory");
+	CHECK(c->reply != NULL && arena_init(&c->arena, ARENA_BYTES, NULL) == STATUS_ok, "no memory");
 	for (uint32_t i = 0; i < events; i++) {
 		records[i].head.id.low = random_below(&random, INTEGER_MAX);
 		records[i].head.flags = EVENT_HAS_ID;
@@ -155,7 +155,7 @@ static void measure(struct report *report, uint32_t events)
 	report_cases(report, events == 1 ? "decode, single" : "decode, batch of 64", reading, COUNT_OF(reading), "event");
 	report_cases(report, events == 1 ? "encode, single" : "encode, batch of 64", writing, COUNT_OF(writing), "event");
 	report_note(report, "%u events: JSON %zu bytes in, %zu out; binary %zu in, %zu out; decoding JSON took %zu bytes of arena",
-	            events, json->bytes, json->reply_bytes, binary->bytes, binary->reply_bytes, json->arena.high_water);
+	            events, json->bytes, json->reply_bytes, binary->bytes, binary->reply_bytes, json->arena.holding.high_water);
 	for (unsigned i = 0; i < 2; i++) {
 		struct codec *c = i == 0 ? json : binary;
 		arena_deinit(&c->arena);

@@ -56,7 +56,7 @@ static int open_ndjson(struct track *t)
 	t->lines = lines_open(t->options.path, LINE_BYTES_MAX);
 	if (t->lines == NULL)
 		return cannot_open(t->options.path);
-	if (arena_init(&t->arena, ARENA_BYTES) == STATUS_ok)
+	if (arena_init(&t->arena, ARENA_BYTES, NULL) == STATUS_ok)
 		return EX_OK;
 	fputs("trovectl: no memory to decode JSON\n", stderr);
 	return EX_OSERR;

@@ -9,6 +9,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/status.h"
+#include "engine/memory/account.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,12 +18,19 @@ struct arena {
 	uint8_t *bytes;
 	size_t used;
 	size_t capacity;
-	size_t high_water;
+	struct holding holding; /* in use and high water are brought up to date by a reset */
 };
 
-/* Reserves capacity bytes (page-aligned, zero, paid for when first touched).
- * STATUS_pool_exhausted if the system has none. The caller owns the arena. */
-status arena_init(struct arena *a, size_t capacity);
+struct arena_options {
+	const char *name;   /* static text */
+	const char *option; /* the key that sizes it, or NULL */
+	struct account *account;
+};
+
+/* Reserves capacity bytes (page-aligned, zero). options may be NULL: not accounted.
+ * STATUS_pool_exhausted if the system has none. The caller owns the arena, which must
+ * stay where it is. */
+status arena_init(struct arena *a, size_t capacity, const struct arena_options *options);
 void arena_deinit(struct arena *a);
 
 /* count bytes at the given power-of-two alignment, or NULL when the arena is full. */
@@ -32,16 +40,18 @@ static inline void *arena_take(struct arena *a, size_t count, size_t alignment)
 	if (__builtin_expect(start > a->capacity || a->capacity - start < count, 0))
 		return NULL;
 	a->used = start + count;
-	if (a->used > a->high_water)
-		a->high_water = a->used;
 	return a->bytes + start;
 }
+
+/* Says in the account what is used now; a reset does so by itself. */
+static inline void arena_note(struct arena *a) { holding_use(&a->holding, a->used); }
 
 static inline size_t arena_mark(const struct arena *a) { return a->used; }
 
 static inline void arena_reset(struct arena *a, size_t mark)
 {
 	CHECK(mark <= a->used, "arena reset to %zu of %zu", mark, a->used);
+	arena_note(a);
 #ifdef TROVE_DEBUG
 	__builtin_memset(a->bytes + mark, 0xa5, a->used - mark);
 #endif

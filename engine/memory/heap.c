@@ -1,27 +1,82 @@
 #include "engine/memory/heap.h"
 
 #include "engine/base/sanitizer.h"
+#include "engine/memory/heap_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+struct heap_counters heap_counters;
+thread_local bool heap_thread_is_exempt;
+
+void heap_freeze(void) { atomic_store(&heap_counters.is_frozen, true); }
+void heap_thaw(void) { atomic_store(&heap_counters.is_frozen, false); }
+void heap_exempt_thread(void) { heap_thread_is_exempt = true; }
+
+void heap_statistics(struct heap_statistics *out)
+{
+	unsigned handed_out = atomic_load(&heap_counters.cell_count);
+	*out = (struct heap_statistics){.is_counted = atomic_load(&heap_counters.is_counted)};
+	out->thread_count = handed_out < HEAP_THREADS_MAX ? handed_out : HEAP_THREADS_MAX;
+	uint64_t taken = 0, freed = 0;
+	for (unsigned i = 0; i < out->thread_count; i++) {
+		const struct heap_cell *c = &heap_counters.cells[i];
+		struct heap_thread *t = &out->threads[i];
+		/* Freed first: what is freed meanwhile by another thread must not exceed what was taken. */
+		t->freed_bytes = metric_read(&c->freed_bytes);
+		t->frees = metric_read(&c->frees);
+		t->id = atomic_load_explicit(&c->thread_id, memory_order_relaxed);
+		freed += t->freed_bytes;
+		out->frees_total += t->frees;
+	}
+	for (unsigned i = 0; i < out->thread_count; i++) {
+		const struct heap_cell *c = &heap_counters.cells[i];
+		struct heap_thread *t = &out->threads[i];
+		t->allocated_bytes = metric_read(&c->allocated_bytes);
+		t->allocations = metric_read(&c->allocations);
+		taken += t->allocated_bytes;
+		out->allocations_total += t->allocations;
+		out->frozen_allocations_total += metric_read(&c->frozen_allocations);
+	}
+	out->live_bytes = taken > freed ? taken - freed : 0;
+}
+
 #if defined(SANITIZER_ADDRESS) || defined(SANITIZER_THREAD)
 
+bool heap_is_mimalloc(void) { return false; }
 void heap_describe(char *text, size_t capacity) { snprintf(text, capacity, "the sanitizer's heap"); }
+void heap_set_options(bool, int64_t) {}
+void heap_collect(void) {}
+bool heap_holds(const void *) { return false; }
 
 #else
 #include <mimalloc.h>
 
 /* Linking mimalloc is not enough: it must stand before libc. So ask about a real block. */
-void heap_describe(char *text, size_t capacity)
+bool heap_is_mimalloc(void)
 {
 	void *block = calloc(1, 64);
 	bool is_ours = block != NULL && mi_is_in_heap_region(block);
 	free(block);
-	if (is_ours)
-		snprintf(text, capacity, "mimalloc %d.%d", mi_version() / 100, mi_version() / 10 % 10);
+	return is_ours;
+}
+
+void heap_describe(char *text, size_t capacity)
+{
+	if (heap_is_mimalloc())
+		snprintf(text, capacity, "mimalloc %d.%d.%d", mi_version() / 100, mi_version() / 10 % 10, mi_version() % 10);
 	else
 		snprintf(text, capacity, "the C library's heap, not mimalloc");
 }
+
+void heap_set_options(bool large_pages, int64_t purge_delay_ms)
+{
+	mi_option_set_enabled(mi_option_allow_large_os_pages, large_pages);
+	mi_option_set(mi_option_purge_delay, (long)purge_delay_ms);
+}
+
+void heap_collect(void) { mi_collect(true); }
+
+bool heap_holds(const void *address) { return mi_is_in_heap_region(address); }
 
 #endif

@@ -80,7 +80,7 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 {
 	struct request *request = &worker->request;
 	struct reply reply;
-	reply_open(&reply, request, worker->reply, worker->reply_capacity);
+	reply_open(&reply, request, worker->reply.bytes, worker->reply.capacity);
 	for (uint32_t i = 0; i < request->count; i++) {
 		struct event event;
 		struct problem problem;
@@ -187,7 +187,8 @@ status shard_setup(struct shard **out, const struct shard_options *options, stru
 	wakeup_init(&shard->wakeup);
 	status s = ring_init(&shard->queue, (unsigned)options->queue);
 	if (s == STATUS_ok)
-		s = arena_init(&shard->effects, 64 * sizeof(struct effect_reward_put));
+		s = arena_init(&shard->effects, 64 * sizeof(struct effect_reward_put),
+		               &(struct arena_options){"effects of one batch", NULL, options->account});
 	if (s == STATUS_ok)
 		s = setup_workers(shard);
 	if (s == STATUS_ok && start_writer(shard) != 0)

@@ -33,6 +33,7 @@ struct shard_options {
 	SHARD_OPTIONS(OPTION_MEMBER)
 	bool is_plane;       /* from the option `space` */
 	unsigned workers;    /* threads that may call shard_handle at once */
+	struct account *account; /* where its memory is entered, or NULL */
 };
 
 extern const struct option shard_option_rows[];

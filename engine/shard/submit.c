@@ -7,7 +7,7 @@ static void refuse(struct worker *worker, struct shard_job *job, status reason)
 {
 	struct request *request = &worker->request;
 	struct reply reply;
-	reply_open(&reply, request, worker->reply, worker->reply_capacity);
+	reply_open(&reply, request, worker->reply.bytes, worker->reply.capacity);
 	for (uint32_t i = 0; i < request->count; i++) {
 		struct event event;
 		struct problem problem;
@@ -57,7 +57,7 @@ void shard_handle(struct shard *shard, struct shard_job *job)
 	status s = open_message(shard, worker, job, &problem);
 	if (s != STATUS_ok) {
 		shard_count_problem(worker, s);
-		size_t bytes = reply_refusal(request->encoding, &problem, 0, worker->reply, worker->reply_capacity);
+		size_t bytes = reply_refusal(request->encoding, &problem, 0, worker->reply.bytes, worker->reply.capacity);
 		worker_finish(worker, job, bytes);
 	} else if (!request_has_change(request)) {
 		metric_add(&worker->counters.messages[request->encoding], 1);

@@ -4,27 +4,25 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 
 status worker_init(struct worker *w, const struct shard_options *options, struct store *store)
 {
 	status s = store_reader_create(store, &w->reader);
 	if (s != STATUS_ok)
 		return s;
-	s = arena_init(&w->arena, (size_t)options->decode_bytes_max);
+	s = arena_init(&w->arena, (size_t)options->decode_bytes_max,
+	               &(struct arena_options){"decode arenas", "events.decode_bytes_max", options->account});
 	if (s != STATUS_ok)
 		return s;
-	w->reply_capacity = (size_t)options->reply_bytes_max;
-	w->reply = malloc(w->reply_capacity);
-	return w->reply == NULL ? STATUS_pool_exhausted : STATUS_ok;
+	return arena_init(&w->reply, (size_t)options->reply_bytes_max,
+	                  &(struct arena_options){"reply buffers", "events.reply_bytes_max", options->account});
 }
 
 void worker_deinit(struct worker *w)
 {
 	store_reader_destroy(&w->reader);
 	arena_deinit(&w->arena);
-	free(w->reply);
-	w->reply = NULL;
+	arena_deinit(&w->reply);
 }
 
 /* There are as many workers as threads that call, so one is free or will be at once.
@@ -52,5 +50,6 @@ void worker_finish(struct worker *worker, struct shard_job *job, size_t reply_by
 	uint64_t ns = (uint64_t)(clock_monotonic_ns() - job->received_ns);
 	metric_observe(&worker->counters.latency, ns);
 	metric_add(&worker->counters.reply_bytes, reply_bytes);
-	job->done(job, worker->reply, reply_bytes);
+	holding_use(&worker->reply.holding, reply_bytes);
+	job->done(job, worker->reply.bytes, reply_bytes);
 }

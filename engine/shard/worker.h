@@ -29,8 +29,7 @@ struct worker {
 	alignas(CACHE_LINE_BYTES) atomic_bool busy;
 	alignas(CACHE_LINE_BYTES) struct store_reader *reader;
 	struct arena arena;
-	uint8_t *reply;
-	size_t reply_capacity;
+	struct arena reply; /* its bytes are the buffer */
 	struct request request;
 	struct worker_counters counters;
 };

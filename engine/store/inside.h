@@ -20,6 +20,7 @@
 #define ENGINE_STORE_INSIDE_H
 
 #include "engine/base/epoch.h"
+#include "engine/memory/arena.h"
 #include "engine/store/find.h"
 #include "engine/store/kinds.h"
 #include "engine/store/run.h"
@@ -96,6 +97,7 @@ struct store {
 	pthread_cond_t work;    /* for the merger */
 	pthread_cond_t settled; /* for store_settle */
 	uint64_t capacity;
+	struct account *account;
 	struct run *spare_runs;
 	struct view *spare_views;
 	struct run *retired_runs;
@@ -107,6 +109,7 @@ struct store {
 	uint64_t unpublished_ends; /* ended, but readers still see them */
 	uint32_t end_count;
 	struct end *ends;
+	struct arena ends_room, readers_room;
 
 	pthread_t merger;
 	bool has_merger;
@@ -137,6 +140,11 @@ bool store_can_freeze(const struct store *store);
 status store_freeze(struct store *store);
 /* Under the lock: the run and slot of a live reward. */
 bool store_live_slot(const struct store *store, struct identifier id, struct run **run, uint32_t *slot);
+
+/* Enters a run's memory in the account and the counters. */
+void store_enter_run(struct store *store, struct run *run, const char *name);
+/* Takes it out and gives the run back to the system. */
+void store_drop_run(struct store *store, struct run **run);
 
 /* merge.c */
 status merge_setup(struct store *store);

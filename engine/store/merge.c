@@ -55,8 +55,7 @@ static void give_back_run(struct store *store, struct run *run)
 		store->spare_runs = run;
 		return;
 	}
-	atomic_fetch_sub_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
-	run_destroy(&run);
+	store_drop_run(store, &run);
 }
 
 /* With the lock, which it gives up while it waits for readers. */
@@ -258,7 +257,7 @@ static void replace_sources(struct store *store, struct merge *m, struct view *v
 	atomic_fetch_add_explicit(&store->merges_total, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->merged_rewards_total, m->count, memory_order_relaxed);
 	if (m->merged != NULL)
-		atomic_fetch_add_explicit(&store->resident_bytes, m->merged->byte_count, memory_order_relaxed);
+		store_enter_run(store, m->merged, "reward runs");
 }
 
 /* Under the lock; gives it up while it builds. */

@@ -124,6 +124,7 @@ void run_destroy(struct run **run)
 {
 	if (*run == NULL)
 		return;
+	account_remove(&(*run)->holding);
 	munmap((*run)->bytes, (*run)->byte_count);
 	free(*run);
 	*run = NULL;

@@ -97,6 +97,7 @@ struct run {
 	struct run *next;
 	void *bytes;
 	size_t byte_count;
+	struct holding holding;
 };
 
 /* A run without slots. is_packed reserves the levels. STATUS_pool_exhausted. */

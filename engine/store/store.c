@@ -18,6 +18,26 @@ static uint64_t random_seed(const void *address)
 	return hash_bytes(parts, sizeof parts, (uint64_t)clock_unix_ms());
 }
 
+void store_enter_run(struct store *store, struct run *run, const char *name)
+{
+	run->holding = (struct holding){
+		.name = name,
+		.option = run->level_count == 0 ? NULL : "rewards.capacity",
+		.kind = HOLDING_snapshot,
+		.bytes = run->bytes,
+		.reserved = run->byte_count,
+	};
+	holding_use(&run->holding, run->byte_count);
+	account_add(store->account, &run->holding);
+	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+}
+
+void store_drop_run(struct store *store, struct run **run)
+{
+	atomic_fetch_sub_explicit(&store->resident_bytes, (*run)->byte_count, memory_order_relaxed);
+	run_destroy(run);
+}
+
 static status setup_runs(struct store *store)
 {
 	for (unsigned i = 0; i < OPEN_RUNS; i++) {
@@ -27,7 +47,7 @@ static status setup_runs(struct store *store)
 			return s;
 		run->next = store->spare_runs;
 		store->spare_runs = run;
-		atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+		store_enter_run(store, run, "open reward runs");
 	}
 	return STATUS_ok;
 }
@@ -48,21 +68,17 @@ static void setup_views(struct store *store)
 static status setup_readers(struct store *store, unsigned readers_max)
 {
 	size_t bytes = (size_t)readers_max * sizeof *store->readers;
-	store->readers = aligned_alloc(alignof(struct store_reader), bytes);
-	if (store->readers == NULL)
-		return STATUS_pool_exhausted;
+	status s = arena_init(&store->readers_room, bytes, &(struct arena_options){"reward readers", NULL, store->account});
+	if (s != STATUS_ok)
+		return s;
+	store->readers = arena_take(&store->readers_room, bytes, alignof(struct store_reader));
 	memset(store->readers, 0, bytes); /* also faults the pages in, once */
+	arena_note(&store->readers_room);
 	store->readers_max = readers_max;
 	for (unsigned i = 0; i < readers_max; i++)
 		epoch_register(&store->epoch, &store->readers[i].record);
 	epoch_register(&store->epoch, &store->merger_record);
 	return STATUS_ok;
-}
-
-static struct end *map_ends(void)
-{
-	void *ends = mmap(NULL, ENDS_MAX * sizeof(struct end), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return ends == MAP_FAILED ? NULL : ends;
 }
 
 static status setup_parts(struct store *store, unsigned readers_max)
@@ -74,9 +90,11 @@ static status setup_parts(struct store *store, unsigned readers_max)
 	s = setup_readers(store, readers_max);
 	if (s != STATUS_ok)
 		return s;
-	store->ends = map_ends();
-	if (store->ends == NULL)
-		return STATUS_pool_exhausted;
+	s = arena_init(&store->ends_room, ENDS_MAX * sizeof *store->ends,
+	               &(struct arena_options){"ends during a merge", NULL, store->account});
+	if (s != STATUS_ok)
+		return s;
+	store->ends = arena_take(&store->ends_room, ENDS_MAX * sizeof *store->ends, alignof(struct end));
 	return merge_setup(store);
 }
 
@@ -93,6 +111,7 @@ status store_setup(struct store **out, const struct store_options *options)
 	store->filter = filter;
 	store->is_plane = options->is_plane;
 	store->capacity = options->capacity;
+	store->account = options->account;
 	store->seed = random_seed(store);
 	epoch_init(&store->epoch);
 	pthread_mutex_init(&store->lock, NULL);
@@ -114,9 +133,8 @@ void store_teardown(struct store **out)
 		return;
 	merge_teardown(store);
 	store_drop_runs(store);
-	if (store->ends != NULL)
-		munmap(store->ends, ENDS_MAX * sizeof(struct end));
-	free(store->readers);
+	arena_deinit(&store->ends_room);
+	arena_deinit(&store->readers_room);
 	pthread_cond_destroy(&store->settled);
 	pthread_cond_destroy(&store->work);
 	pthread_mutex_destroy(&store->lock);
@@ -413,7 +431,7 @@ static status load_places(struct store *store, const struct reward *rewards, str
 		return s;
 	}
 	atomic_store_explicit(&store->live, live, memory_order_relaxed);
-	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+	store_enter_run(store, run, "reward runs");
 	atomic_store_explicit(&store->version, store_next_version(store), memory_order_release);
 	store->unpublished_ends = 0;
 	return STATUS_ok;

@@ -18,6 +18,7 @@
 #define ENGINE_STORE_STORE_H
 
 #include "engine/base/status.h"
+#include "engine/memory/account.h"
 #include "engine/store/geometry.h"
 #include "proto/event.h"
 #include "proto/reply.h"
@@ -32,6 +33,7 @@ struct store_options {
 	uint64_t capacity;     /* rewards, at most */
 	unsigned readers_max;  /* store_reader_create calls, at most */
 	const char *kernel;    /* "auto", "scalar", "avx2", "avx512" */
+	struct account *account; /* where its memory is entered, or NULL */
 };
 
 /* A reward as it is put in. Text need not be zero-terminated; it is copied. */

@@ -130,7 +130,7 @@ void vectors_write(const char *json, size_t json_bytes, FILE *request_hex, FILE 
 	struct request r;
 	struct event event;
 	struct problem problem;
-	CHECK(arena_init(&arena, 1 << 20) == STATUS_ok, "no memory");
+	CHECK(arena_init(&arena, 1 << 20, NULL) == STATUS_ok, "no memory");
 	b = (struct builder){};
 	cursor_init(&b.out, room, sizeof room);
 	CHECK(request_open(&r, json, json_bytes, &limits, &arena, &problem) == STATUS_ok, "%s", problem.message);

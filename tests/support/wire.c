@@ -10,7 +10,7 @@
 struct wire *wire_create(bool is_plane)
 {
 	struct wire *w = calloc(1, sizeof *w);
-	CHECK(w != NULL && arena_init(&w->arena, 64 << 20) == STATUS_ok, "no memory for a test");
+	CHECK(w != NULL && arena_init(&w->arena, 64 << 20, NULL) == STATUS_ok, "no memory for a test");
 	w->limits = (struct protocol_limits){.batch_max = WIRE_BATCH_MAX, .is_plane = is_plane};
 	return w;
 }

@@ -75,7 +75,7 @@ struct message {
 static void open_message(struct message *m, const void *bytes, size_t count)
 {
 	static const struct protocol_limits limits = {.batch_max = 64};
-	assert_int_equal(arena_init(&m->arena, 1 << 20), STATUS_ok);
+	assert_int_equal(arena_init(&m->arena, 1 << 20, NULL), STATUS_ok);
 	assert_int_equal(request_open(&m->request, bytes, count, &limits, &m->arena, &m->problem), STATUS_ok);
 }
 

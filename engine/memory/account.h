@@ -1,0 +1,60 @@
+/*
+ * account: who holds what. Every module that reserves memory of its own enters it here
+ * as a holding, so that all of it can be shown and added up.
+ *
+ * Ownership: a holding is part of the struct that owns the bytes (an arena, a pool, a
+ * run of the store) and must be removed before they are given back. The account belongs
+ * to main and outlives every module.
+ * Threads: add and remove: any thread, off the hot path (a mutex). Numbers in a holding
+ * are written by the memory's owner alone and read by anyone.
+ * A module that was given no account (tests, tools) works the same and is not counted.
+ */
+#ifndef ENGINE_MEMORY_ACCOUNT_H
+#define ENGINE_MEMORY_ACCOUNT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+enum holding_kind { HOLDING_pool, HOLDING_arena, HOLDING_snapshot, HOLDING_buffer };
+
+struct account;
+
+struct holding {
+	const char *name;   /* what it is; many holdings may share one */
+	const char *option; /* the key that sizes it, or NULL */
+	enum holding_kind kind;
+	const void *bytes;
+	size_t reserved;
+	const void *owner;          /* HOLDING_pool: the struct pool; else NULL */
+	_Atomic size_t in_use;      /* bytes, as the owner last said */
+	_Atomic size_t high_water;  /* the most that in_use was */
+	struct account *account;    /* NULL: not entered */
+	struct holding *next, *previous;
+};
+
+struct account {
+	pthread_mutex_t lock;
+	struct holding *first;
+};
+
+void account_setup(struct account *account);
+/* Nothing is entered any more. */
+void account_teardown(struct account *account);
+
+/* Enters name, option, kind, bytes and reserved as they stand; account may be NULL. */
+void account_add(struct account *account, struct holding *holding);
+/* Does nothing when it is not entered. */
+void account_remove(struct holding *holding);
+
+const char *holding_kind_name(enum holding_kind kind);
+
+/* Only the owner's thread. */
+static inline void holding_use(struct holding *holding, size_t bytes)
+{
+	atomic_store_explicit(&holding->in_use, bytes, memory_order_relaxed);
+	if (bytes > atomic_load_explicit(&holding->high_water, memory_order_relaxed))
+		atomic_store_explicit(&holding->high_water, bytes, memory_order_relaxed);
+}
+
+#endif
