@@ -8,6 +8,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/metric.h"
+#include "engine/memory/doctor.h"
 #include "engine/memory/heap.h"
 
 #include <errno.h>
@@ -46,6 +47,10 @@ struct service {
 	struct event *signals[4];
 	struct event *timer;  /* of the drain */
 	struct event *sweep;
+	struct event *visit;  /* of the doctor */
+	struct account account;
+	struct memory_reading reading; /* the last one */
+	struct doctor doctor;
 	struct store *store;
 	struct shard *shard;
 	struct net *net;
@@ -84,7 +89,9 @@ static void write_store_metrics(const struct service *service, struct cursor *ou
 
 static void service_write_metrics(void *context, struct cursor *out)
 {
-	const struct service *service = context;
+	struct service *service = context;
+	if (reading_take(&service->account, &service->reading))
+		reading_write_metrics(&service->reading, out);
 	write_store_metrics(service, out);
 	shard_write_metrics(service->shard, out);
 	net_write_metrics(service->net, out);
@@ -92,9 +99,36 @@ static void service_write_metrics(void *context, struct cursor *out)
 	metric_write_value(out, "trove_ready", service->not_ready == NULL);
 }
 
+static void service_write_allocator(void *context, struct cursor *out)
+{
+	struct service *service = context;
+	if (reading_take(&service->account, &service->reading))
+		reading_write_json(&service->reading, out);
+	else
+		cursor_literal(out, "{\"error\":\"/proc/self/smaps cannot be read\"}\n");
+}
+
+static void service_write_doctor(void *context, struct cursor *out)
+{
+	struct service *service = context;
+	if (reading_take(&service->account, &service->reading))
+		doctor_examine(&service->doctor, &service->reading, out);
+	else
+		cursor_literal(out, "/proc/self/smaps cannot be read: nothing can be said.\n");
+}
+
+static void on_visit(evutil_socket_t unused, short what, void *argument)
+{
+	(void)unused;
+	(void)what;
+	struct service *service = argument;
+	if (reading_take(&service->account, &service->reading))
+		doctor_note(&service->doctor, &service->reading);
+}
+
 /* ---- stopping -------------------------------------------------------------------- */
 
-enum { TICK_MS = 20, LINGER_MS = 100, SWEEP_MS = 100 };
+enum { TICK_MS = 20, LINGER_MS = 100, SWEEP_MS = 100, VISIT_S = 10 };
 
 static void announce(struct service *service, const char *state)
 {
@@ -191,6 +225,7 @@ static int setup_loop(struct service *service)
 		return fail(EX_OSERR, "no event loop");
 	service->timer = evtimer_new(service->loop, on_timer, service);
 	service->sweep = event_new(service->loop, -1, EV_PERSIST, on_sweep, service);
+	service->visit = event_new(service->loop, -1, EV_PERSIST, on_visit, service);
 	service->signals[0] = evsignal_new(service->loop, SIGTERM, on_stop_signal, service);
 	service->signals[1] = evsignal_new(service->loop, SIGINT, on_stop_signal, service);
 	service->signals[2] = evsignal_new(service->loop, SIGHUP, on_reload_signal, service);
@@ -210,6 +245,7 @@ static int setup_store(struct service *service)
 		.capacity = (uint64_t)o->rewards_capacity,
 		.readers_max = SHARD_READERS(service->configuration.shard.workers),
 		.kernel = kernels[o->rewards_kernel],
+		.account = &service->account,
 	};
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
@@ -265,11 +301,13 @@ static int setup_modules(struct service *service)
 		code = setup_store(service);
 	if (code != EX_OK)
 		return code;
+	c->shard.account = &service->account;
 	if (shard_setup(&service->shard, &c->shard, service->store) != STATUS_ok)
 		return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
-	struct admin_sources sources = {service, service_not_ready, service_write_metrics};
+	struct admin_sources sources = {service, service_not_ready, service_write_metrics, service_write_allocator,
+	                                service_write_doctor};
 	status s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
 	if (s != STATUS_ok)
 		return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
@@ -289,6 +327,8 @@ static void teardown_modules(struct service *service)
 		event_free(service->timer);
 	if (service->sweep != NULL)
 		event_free(service->sweep);
+	if (service->visit != NULL)
+		event_free(service->visit);
 	if (service->loop != NULL)
 		event_base_free(service->loop);
 	libevent_global_shutdown();
@@ -306,17 +346,26 @@ static void log_start(const struct service *service)
 
 static int run(struct service *service)
 {
+	heap_count_calls();
+	heap_exempt_thread();
+	account_setup(&service->account);
+	if (!heap_is_mimalloc())
+		log_warning("memory", "malloc is not mimalloc's: memory may stay with threads that freed it, and the heap is not counted");
 	int code = setup_modules(service);
 	if (code == EX_OK) {
 		log_start(service);
 		announce(service, "ready");
 		event_add(service->sweep, &(struct timeval){.tv_usec = SWEEP_MS * 1000});
+		event_add(service->visit, &(struct timeval){.tv_sec = VISIT_S});
+		heap_freeze();
 		event_base_dispatch(service->loop);
+		heap_thaw();
 		/* A reply that was handed over just now is still on its way through nng. */
 		clock_sleep_ms(LINGER_MS);
 		log_info("service", "stopped");
 	}
 	teardown_modules(service);
+	account_teardown(&service->account);
 	return code;
 }
 
