@@ -122,6 +122,20 @@ static bool is_settled(const struct store *store)
 	       (view->runs[1]->level_count != 0 && view->runs[1]->ended_count <= store->unpublished_ends);
 }
 
+/* More than the bill has: slots that ended in runs too small to be rewritten alone add up. */
+static bool is_above_bill(const struct store *store, const struct merge *m)
+{
+	uint64_t slots = 0;
+	uint64_t text = 0;
+	for (unsigned i = 0; i < m->run_count; i++) {
+		if (m->runs[i]->level_count == 0)
+			continue;
+		slots += m->runs[i]->capacity;
+		text += m->runs[i]->text_used;
+	}
+	return slots > store_slots_max(store->capacity) || text > store_text_max(store->capacity, store->name_bytes_max);
+}
+
 /* Under the lock. Fills m->runs; false: nothing to do now. */
 static bool choose(struct store *store, struct merge *m, bool is_idle)
 {
@@ -133,6 +147,8 @@ static bool choose(struct store *store, struct merge *m, bool is_idle)
 		return count != 0 && !is_settled(store);
 	if (count == 0)
 		return false;
+	if (count > 1 && is_above_bill(store, m))
+		return true;
 	qsort(m->runs, count, sizeof m->runs[0], by_size);
 	uint64_t sum = run_count_of(m->runs[0]);
 	unsigned growth = is_idle ? IDLE_GROWTH : 1;

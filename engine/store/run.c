@@ -85,6 +85,30 @@ static uint32_t table_mask_for(uint32_t capacity)
 	return (uint32_t)(size - 1);
 }
 
+static void plan(struct run *run, bool is_packed, uint32_t capacity, uint64_t text_capacity)
+{
+	run->capacity = capacity;
+	run->text_capacity = text_capacity;
+	run->table_mask = table_mask_for(capacity);
+	if (is_packed)
+		plan_levels(run);
+	run->byte_count = place_all(run, NULL);
+}
+
+uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity)
+{
+	struct run run = {};
+	plan(&run, is_packed, capacity, text_capacity);
+	return run.byte_count + sizeof run;
+}
+
+uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity)
+{
+	/* Sizes of tables are powers of two: up to three entries a slot. */
+	uint64_t table_bytes = ((uint64_t)table_mask_for((uint32_t)capacity) + 1) * sizeof(uint32_t);
+	return run_bytes(true, (uint32_t)capacity, text_capacity) - table_bytes + 3 * (capacity + 16) * sizeof(uint32_t);
+}
+
 static uint8_t *map_bytes(size_t count)
 {
 	void *bytes = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -102,14 +126,9 @@ status run_create(struct run **out, bool is_plane, bool is_packed, uint32_t capa
 	if (run == NULL)
 		return STATUS_pool_exhausted;
 	run->is_plane = is_plane;
-	run->capacity = capacity;
-	run->text_capacity = text_capacity;
 	/* Readers of an open run look while it grows: there each slot's own `born` counts. */
 	run->born_max = is_packed ? 0 : UINT64_MAX;
-	run->table_mask = table_mask_for(capacity);
-	if (is_packed)
-		plan_levels(run);
-	run->byte_count = place_all(run, NULL);
+	plan(run, is_packed, capacity, text_capacity);
 	run->bytes = map_bytes(run->byte_count);
 	if (run->bytes == NULL) {
 		free(run);

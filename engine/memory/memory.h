@@ -1,0 +1,36 @@
+/*
+ * memory: the options of the process's memory, and how much of it there may be.
+ * Main thread, before anything is reserved; keeps nothing.
+ */
+#ifndef ENGINE_MEMORY_MEMORY_H
+#define ENGINE_MEMORY_MEMORY_H
+
+#include "engine/base/option.h"
+
+#define MEMORY_OPTIONS(O) \
+	O(integer, memory, limit_bytes, "memory.limit_bytes", "0", 0, INT64_MAX, "bytes", startup, \
+	  "Most memory that the bill may come to, else troved does not start; 0: what cgroup, ulimit and machine allow.")
+
+struct memory_options {
+	MEMORY_OPTIONS(OPTION_MEMBER)
+};
+
+extern const struct option memory_option_rows[];
+extern const size_t memory_option_count;
+
+struct memory_limit {
+	uint64_t bytes;   /* UINT64_MAX: none is known */
+	char source[320]; /* "MemTotal", "cgroup memory.max of /x", ... */
+};
+
+/*
+ * The smallest of: memory.max (cgroup v2) or memory.limit_in_bytes (v1) of this process's
+ * group and of those above it, RLIMIT_AS, and the machine's MemTotal. What is absent or
+ * not understood does not count. root is put before /proc and /sys: "" but in tests.
+ */
+void memory_limit(const char *root, struct memory_limit *out);
+
+/* An own ceiling (memory.limit_bytes); 0: none. */
+void memory_limit_lower(struct memory_limit *limit, int64_t limit_bytes);
+
+#endif
