@@ -348,7 +348,11 @@ static int run(struct service *service)
 {
 	heap_count_calls();
 	heap_exempt_thread();
-	account_setup(&service->account);
+	account_setup(&service->account, &(struct account_policy){
+		.pages = (enum region_pages)service->configuration.memory.pages,
+		.prefault = service->configuration.memory.prefault,
+		.lock = service->configuration.memory.lock,
+	});
 	if (!heap_is_mimalloc())
 		log_warning("memory", "malloc is not mimalloc's: memory may stay with threads that freed it, and the heap is not counted");
 	int code = setup_modules(service);

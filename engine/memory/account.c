@@ -2,9 +2,9 @@
 
 #include "engine/base/check.h"
 
-void account_setup(struct account *account)
+void account_setup(struct account *account, const struct account_policy *policy)
 {
-	*account = (struct account){};
+	*account = (struct account){.policy = *policy};
 	pthread_mutex_init(&account->lock, NULL);
 }
 
@@ -12,6 +12,40 @@ void account_teardown(struct account *account)
 {
 	CHECK(account->first == NULL, "memory is still held: %s", account->first->name);
 	pthread_mutex_destroy(&account->lock);
+}
+
+status account_open(struct account *account, struct region *region, struct holding *holding, size_t bytes)
+{
+	static const struct account_policy none = {.pages = REGION_PAGES_transparent};
+	const struct account_policy *policy = account == NULL ? &none : &account->policy;
+	struct region_options options = {
+		.name = holding->name,
+		.pages = policy->pages,
+		.node = -1,
+		.prefault = policy->prefault,
+		.lock = policy->lock,
+	};
+	status s = region_open(region, bytes, &options);
+	if (s != STATUS_ok)
+		return s;
+	holding->bytes = region->bytes;
+	holding->reserved = region->reserved;
+	holding->pages = region->pages;
+	holding->node = region->node;
+	holding->locked = region->locked;
+	if (account != NULL && region->lock_error != 0) {
+		atomic_fetch_add_explicit(&account->unlocked_bytes, region->reserved, memory_order_relaxed);
+		atomic_store_explicit(&account->lock_error, region->lock_error, memory_order_relaxed);
+	}
+	account_add(account, holding);
+	return STATUS_ok;
+}
+
+void account_close(struct region *region, struct holding *holding)
+{
+	account_remove(holding);
+	if (region->bytes != NULL)
+		region_close(region);
 }
 
 void account_add(struct account *account, struct holding *holding)

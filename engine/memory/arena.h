@@ -18,6 +18,7 @@ struct arena {
 	uint8_t *bytes;
 	size_t used;
 	size_t capacity;
+	struct region region;
 	struct holding holding; /* in use and high water are brought up to date by a reset */
 };
 
@@ -27,7 +28,7 @@ struct arena_options {
 	struct account *account;
 };
 
-/* Reserves capacity bytes (page-aligned, zero). options may be NULL: not accounted.
+/* Reserves capacity bytes, page-aligned, zero. options may be NULL: not accounted.
  * STATUS_pool_exhausted if the system has none. The caller owns the arena, which must
  * stay where it is. */
 status arena_init(struct arena *a, size_t capacity, const struct arena_options *options);

@@ -9,7 +9,17 @@
 
 #define MEMORY_OPTIONS(O) \
 	O(integer, memory, limit_bytes, "memory.limit_bytes", "0", 0, INT64_MAX, "bytes", startup, \
-	  "Most memory that the bill may come to, else troved does not start; 0: what cgroup, ulimit and machine allow.")
+	  "Most memory that the bill may come to, else troved does not start; 0: what cgroup, ulimit and machine allow.") \
+	O(choice, memory, pages, "memory.pages", "transparent", 0, 0, "small|transparent|2m|1g", startup, \
+	  "Best kind of pages to try for what is reserved: hugetlb pages of 1 GiB or 2 MiB, transparent huge ones, 4 KiB.") \
+	O(boolean, memory, prefault, "memory.prefault", "true", 0, 0, "", startup, \
+	  "Touch everything that is reserved at the start, so that no event waits for a page.") \
+	O(boolean, memory, lock, "memory.lock", "false", 0, 0, "", startup, \
+	  "Lock what is reserved into memory (RLIMIT_MEMLOCK must allow it), so that it is never swapped out.") \
+	O(boolean, memory, heap_large_pages, "memory.heap_large_pages", "false", 0, 0, "", startup, \
+	  "Let the general heap use huge pages: fewer TLB misses, more memory.") \
+	O(integer, memory, heap_purge_delay_ms, "memory.heap_purge_delay_ms", "1000", -1, 3600000, "ms", startup, \
+	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.")
 
 struct memory_options {
 	MEMORY_OPTIONS(OPTION_MEMBER)

@@ -154,11 +154,6 @@ status store_freeze(struct store *store);
 /* Under the lock: the run and slot of a live reward. */
 bool store_live_slot(const struct store *store, struct identifier id, struct run **run, uint32_t *slot);
 
-/* Enters a run's memory in the account and the counters. */
-void store_enter_run(struct store *store, struct run *run, const char *name);
-/* Takes it out and gives the run back to the system. */
-void store_drop_run(struct store *store, struct run **run);
-
 /* merge.c */
 status merge_setup(struct store *store);
 void merge_teardown(struct store *store);

@@ -56,7 +56,8 @@ static void give_back_run(struct store *store, struct run *run)
 		store->spare_runs = run;
 		return;
 	}
-	store_drop_run(store, &run);
+	atomic_fetch_sub_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+	run_destroy(&run);
 }
 
 /* With the lock, which it gives up while it waits for readers. */
@@ -203,7 +204,7 @@ static status build(const struct store *store, struct merge *m)
 	status s = gather(m);
 	if (s != STATUS_ok || m->count == 0)
 		return s;
-	s = run_create(&m->merged, store->is_plane, true, m->count, m->text_bytes);
+	s = run_create(&m->merged, store->account, store->is_plane, true, m->count, m->text_bytes);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(m->places, m->count, store->is_plane);
@@ -274,7 +275,7 @@ static void replace_sources(struct store *store, struct merge *m, struct view *v
 	atomic_fetch_add_explicit(&store->merges_total, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->merged_rewards_total, m->count, memory_order_relaxed);
 	if (m->merged != NULL)
-		store_enter_run(store, m->merged, "reward runs");
+		atomic_fetch_add_explicit(&store->resident_bytes, m->merged->byte_count, memory_order_relaxed);
 }
 
 /* Under the lock; gives it up while it builds. */

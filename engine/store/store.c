@@ -18,36 +18,16 @@ static uint64_t random_seed(const void *address)
 	return hash_bytes(parts, sizeof parts, (uint64_t)clock_unix_ms());
 }
 
-void store_enter_run(struct store *store, struct run *run, const char *name)
-{
-	run->holding = (struct holding){
-		.name = name,
-		.option = run->level_count == 0 ? NULL : "rewards.capacity",
-		.kind = HOLDING_snapshot,
-		.bytes = run->bytes,
-		.reserved = run->byte_count,
-	};
-	holding_use(&run->holding, run->byte_count);
-	account_add(store->account, &run->holding);
-	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
-}
-
-void store_drop_run(struct store *store, struct run **run)
-{
-	atomic_fetch_sub_explicit(&store->resident_bytes, (*run)->byte_count, memory_order_relaxed);
-	run_destroy(run);
-}
-
 static status setup_runs(struct store *store)
 {
 	for (unsigned i = 0; i < OPEN_RUNS; i++) {
 		struct run *run = NULL;
-		status s = run_create(&run, store->is_plane, false, OPEN_SLOTS, OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
+		status s = run_create(&run, store->account, store->is_plane, false, OPEN_SLOTS, OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
 		if (s != STATUS_ok)
 			return s;
 		run->next = store->spare_runs;
 		store->spare_runs = run;
-		store_enter_run(store, run, "open reward runs");
+		atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
 	}
 	return STATUS_ok;
 }
@@ -436,7 +416,7 @@ static status load_places(struct store *store, const struct reward *rewards, str
 	if (store->is_merging && replaced > ENDS_MAX - store->end_count)
 		return STATUS_overloaded;
 	struct run *run = NULL;
-	status s = run_create(&run, store->is_plane, true, count, text);
+	status s = run_create(&run, store->account, store->is_plane, true, count, text);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(places, count, store->is_plane);
@@ -450,7 +430,7 @@ static status load_places(struct store *store, const struct reward *rewards, str
 		return s;
 	}
 	atomic_store_explicit(&store->live, live, memory_order_relaxed);
-	store_enter_run(store, run, "reward runs");
+	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->name_bytes, text - count, memory_order_relaxed);
 	atomic_store_explicit(&store->version, store_next_version(store), memory_order_release);
 	store->unpublished_ends = 0;

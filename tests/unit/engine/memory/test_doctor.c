@@ -182,7 +182,7 @@ static void expect(void (*plant)(struct fixture *f), unsigned findings, const ch
 	assert_true(child >= 0);
 	if (child == 0) {
 		struct fixture *f = calloc(1, sizeof *f);
-		account_setup(&f->account);
+		account_setup(&f->account, &(struct account_policy){});
 		heap_count_calls();
 		plant(f);
 		examine(f);
@@ -227,7 +227,7 @@ static void test_reading_explains_the_resident_set(void **state)
 	struct memory_reading *r = malloc(sizeof *r);
 	char json[16384];
 	struct cursor out;
-	account_setup(&account);
+	account_setup(&account, &(struct account_policy){});
 	assert_int_equal(arena_init(&arena, 8 * MIB, &(struct arena_options){"an arena", "a.b", &account}), STATUS_ok);
 	memset(arena.bytes, 1, 3 * MIB);
 	assert_non_null(arena_take(&arena, 2 * MIB, 64));
