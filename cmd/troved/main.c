@@ -2,6 +2,7 @@
  * troved: the service. main sets the modules up from the bottom to the top, runs the
  * event loop of signals and HTTP, drains, and takes them down again.
  */
+#include "cmd/troved/bill.h"
 #include "cmd/troved/configuration.h"
 #include "cmd/troved/rewards_file.h"
 #include "engine/base/check.h"
@@ -28,7 +29,7 @@ static const char usage_text[] =
 	"\n"
 	"  --config FILE     YAML; every option can also be set by TROVE_SECTION_KEY and by --set\n"
 	"  --set KEY=VALUE   one option, over file and environment; a list is [a,b]\n"
-	"  --check           validate the configuration and exit\n"
+	"  --check           validate the configuration, print the memory bill (what it takes at most) and exit\n"
 	"  --print-config    print every option with value, range and help, and exit\n"
 	"  --version         print the version and exit\n"
 	"\n"
@@ -204,13 +205,7 @@ static int setup_loop(struct service *service)
 static int setup_store(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
-	static const char *const kernels[] = {"auto", "scalar", "avx2", "avx512"};
-	struct store_options options = {
-		.is_plane = o->space == 1,
-		.capacity = (uint64_t)o->rewards_capacity,
-		.readers_max = SHARD_READERS(service->configuration.shard.workers),
-		.kernel = kernels[o->rewards_kernel],
-	};
+	struct store_options options = configuration_store(&service->configuration);
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
 		char text[128];
@@ -376,11 +371,18 @@ int main(int count, char **values)
 		configuration_print(&service.configuration, stdout);
 		return EX_OK;
 	}
-	if (command.check) {
-		fputs("troved: the configuration is good\n", stderr);
-		return EX_OK;
-	}
 	log_setup((enum log_level)service.configuration.service.log_level,
 	          (enum log_format)service.configuration.service.log_format);
-	return run(&service);
+	static struct bill bill; /* as large */
+	service_bill(&service.configuration, &bill);
+	if (command.check)
+		service_bill_print(&bill, stdout);
+	else
+		service_bill_log(&bill);
+	if (!service_bill_fits(&service.configuration, &bill, &problem))
+		return fail(EX_CONFIG, problem.text);
+	if (!command.check)
+		return run(&service);
+	fputs("troved: the configuration is good\n", stderr);
+	return EX_OK;
 }
