@@ -2,6 +2,7 @@
  * troved: the service. main sets the modules up from the bottom to the top, runs the
  * event loop of signals and HTTP, drains, and takes them down again.
  */
+#include "cmd/troved/bill.h"
 #include "cmd/troved/configuration.h"
 #include "cmd/troved/rewards_file.h"
 #include "engine/base/check.h"
@@ -29,7 +30,7 @@ static const char usage_text[] =
 	"\n"
 	"  --config FILE     YAML; every option can also be set by TROVE_SECTION_KEY and by --set\n"
 	"  --set KEY=VALUE   one option, over file and environment; a list is [a,b]\n"
-	"  --check           validate the configuration and exit\n"
+	"  --check           validate the configuration, print the memory bill (what it takes at most) and exit\n"
 	"  --print-config    print every option with value, range and help, and exit\n"
 	"  --version         print the version and exit\n"
 	"\n"
@@ -239,14 +240,8 @@ static int setup_loop(struct service *service)
 static int setup_store(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
-	static const char *const kernels[] = {"auto", "scalar", "avx2", "avx512"};
-	struct store_options options = {
-		.is_plane = o->space == 1,
-		.capacity = (uint64_t)o->rewards_capacity,
-		.readers_max = SHARD_READERS(service->configuration.shard.workers),
-		.kernel = kernels[o->rewards_kernel],
-		.account = &service->account,
-	};
+	struct store_options options = configuration_store(&service->configuration);
+	options.account = &service->account;
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
 		char text[128];
@@ -340,6 +335,10 @@ static void log_start(const struct service *service)
 	store_statistics(service->store, &s);
 	char heap[64];
 	heap_describe(heap, sizeof heap);
+	size_t unlocked = atomic_load(&service->account.unlocked_bytes);
+	if (unlocked != 0)
+		log_warning("memory", "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
+		            unlocked, strerror(atomic_load(&service->account.lock_error)));
 	log_info("service", "troved %s is ready: %llu rewards, kernel %s, %u workers, heap is %s", TROVE_VERSION,
 	         (unsigned long long)s.rewards, s.kernel, service->configuration.shard.workers, heap);
 }
@@ -348,6 +347,7 @@ static int run(struct service *service)
 {
 	heap_count_calls();
 	heap_exempt_thread();
+	heap_set_options(service->configuration.memory.heap_large_pages, service->configuration.memory.heap_purge_delay_ms);
 	account_setup(&service->account, &(struct account_policy){
 		.pages = (enum region_pages)service->configuration.memory.pages,
 		.prefault = service->configuration.memory.prefault,
@@ -429,11 +429,18 @@ int main(int count, char **values)
 		configuration_print(&service.configuration, stdout);
 		return EX_OK;
 	}
-	if (command.check) {
-		fputs("troved: the configuration is good\n", stderr);
-		return EX_OK;
-	}
 	log_setup((enum log_level)service.configuration.service.log_level,
 	          (enum log_format)service.configuration.service.log_format);
-	return run(&service);
+	static struct bill bill; /* as large */
+	service_bill(&service.configuration, &bill);
+	if (command.check)
+		service_bill_print(&bill, stdout);
+	else
+		service_bill_log(&bill);
+	if (!service_bill_fits(&service.configuration, &bill, &problem))
+		return fail(EX_CONFIG, problem.text);
+	if (!command.check)
+		return run(&service);
+	fputs("troved: the configuration is good\n", stderr);
+	return EX_OK;
 }

@@ -22,6 +22,18 @@ struct admin {
 	uint8_t *page;
 };
 
+/* libevent 2.1 cannot limit connections: the bill says what it assumes. Each may hold a request
+ * and a page that its client does not read. */
+enum { CONNECTIONS_ASSUMED = 16, CONNECTION_BYTES = HEADER_BYTES_MAX + BODY_BYTES_MAX + PAGE_BYTES_MAX };
+
+void admin_bill(const struct admin_options *o, struct bill *bill)
+{
+	bill_add(bill, "admin", "", 1, PAGE_BYTES_MAX, "the page of metrics");
+	if (o->observe_listen[0] != '\0')
+		bill_add(bill, "admin", "observe.listen", CONNECTIONS_ASSUMED, CONNECTION_BYTES,
+		         "HTTP connections with request and page; %d are assumed", CONNECTIONS_ASSUMED);
+}
+
 static void respond(struct evhttp_request *request, int code, const char *reason, const char *type, const void *body,
                  size_t bytes)
 {

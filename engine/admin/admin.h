@@ -14,6 +14,7 @@
 #include "engine/base/cursor.h"
 #include "engine/base/option.h"
 #include "engine/base/status.h"
+#include "engine/memory/bill.h"
 
 struct event_base;
 
@@ -39,6 +40,9 @@ struct admin_sources {
 };
 
 struct admin;
+
+/* What the listener takes at most. */
+void admin_bill(const struct admin_options *options, struct bill *bill);
 
 /* On failure problem names the address and the reason. */
 status admin_setup(struct admin **admin, const struct admin_options *options, struct event_base *loop,

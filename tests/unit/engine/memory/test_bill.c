@@ -78,8 +78,9 @@ static void the_table_ends_with_sum_and_limit(void **state)
 	cursor_init(&out, text, sizeof text);
 	bill_write(&bill, &out);
 	cursor_byte(&out, '\0');
-	assert_non_null(strstr(text, "           300       300 B  store    3 x 100                rewards.capacity          slots\n"));
-	assert_non_null(strstr(text, "            24        24 B  program  1 x 24                 -                         code\n"));
+	assert_non_null(strstr(text, "\n           300       300 B  store    3 x 100                rewards.capacity "));
+	assert_non_null(strstr(text, "\n            24        24 B  program  1 x 24                 - "));
+	assert_non_null(strstr(text, " slots\n"));
 	assert_non_null(strstr(text, "\n           324       324 B  sum; the limit is 2048 (2.0 KiB, cgroup memory.max of /x)\n"));
 
 	bill.limit.bytes = UINT64_MAX;
@@ -96,7 +97,7 @@ static char root[64];
 static int make_root(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/trove-bill.XXXXXX");
+	snprintf(root, sizeof root, "/tmp/trove-bill.XXXXXX");
 	return mkdtemp(root) == NULL;
 }
 
