@@ -67,7 +67,7 @@ static void print_holding(const json_t *h)
 	print_bytes(number_of(h, "in_use_bytes"));
 	print_bytes(number_of(h, "high_water_bytes"));
 	print_bytes(number_of(h, "resident_bytes"));
-	printf("  %s\n", text_of(h, "option"));
+	printf("  %-16s %s\n", text_of(h, "pages"), text_of(h, "option"));
 }
 
 static void print_holdings(const json_t *root)
@@ -78,8 +78,8 @@ static void print_holdings(const json_t *root)
 		size_t i;
 		if (json_array_size(list) == 0)
 			continue;
-		printf("\n%-24s %6s %11s %11s %11s %11s  %s\n", kinds[k], "count", "reserved", "in use", "high water", "resident",
-		       "sized by");
+		printf("\n%-24s %6s %11s %11s %11s %11s  %-16s %s\n", kinds[k], "count", "reserved", "in use", "high water",
+		       "resident", "pages", "sized by");
 		json_array_foreach(list, i, holding) print_holding(holding);
 	}
 }
@@ -135,7 +135,8 @@ int memory_main(int argc, char **argv, const struct settings *settings)
 {
 	bool doctor = false;
 	const struct argument arguments[] = {
-		{.name = "--doctor", .kind = ARGUMENT_flag, .value = &doctor, .help = "say in sentences what holds the memory, what is odd, what to do"},
+		{.name = "--doctor", .kind = ARGUMENT_flag, .value = &doctor,
+		 .help = "say in sentences what holds the memory, what is odd, what to do"},
 	};
 	struct command_line line = {.command = "memory", .arguments = arguments, .count = COUNT_OF(arguments)};
 	if (!arguments_parse(&line, argc, argv))

@@ -337,7 +337,8 @@ static void log_start(const struct service *service)
 	heap_describe(heap, sizeof heap);
 	size_t unlocked = atomic_load(&service->account.unlocked_bytes);
 	if (unlocked != 0)
-		log_warning("memory", "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
+		log_warning("memory",
+		            "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
 		            unlocked, strerror(atomic_load(&service->account.lock_error)));
 	log_info("service", "troved %s is ready: %llu rewards, kernel %s, %u workers, heap is %s", TROVE_VERSION,
 	         (unsigned long long)s.rewards, s.kernel, service->configuration.shard.workers, heap);
@@ -354,7 +355,7 @@ static int run(struct service *service)
 		.lock = service->configuration.memory.lock,
 	});
 	if (!heap_is_mimalloc())
-		log_warning("memory", "malloc is not mimalloc's: memory may stay with threads that freed it, and the heap is not counted");
+		log_warning("memory", "malloc is not mimalloc's: what other threads freed may stay, and the heap is not counted");
 	int code = setup_modules(service);
 	if (code == EX_OK) {
 		log_start(service);

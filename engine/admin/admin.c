@@ -116,7 +116,8 @@ static void on_other(struct evhttp_request *request, void *argument)
 {
 	(void)argument;
 	if (only_reads(request))
-		send_json(request, 404, "Not Found", "{\"error\":\"no such path; there are /livez, /readyz, /metrics, /allocator and /allocator/doctor\"}\n");
+		send_json(request, 404, "Not Found",
+		          "{\"error\":\"no such path; there are /livez, /readyz, /metrics, /allocator and /allocator/doctor\"}\n");
 }
 
 /* "127.0.0.1:9090", "[::1]:9090" or "localhost:0" */

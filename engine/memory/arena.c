@@ -9,7 +9,8 @@ status arena_init(struct arena *a, size_t capacity, const struct arena_options *
 		.holding = {.name = options->name, .option = options->option, .kind = HOLDING_arena},
 		.capacity = capacity,
 	};
-	status s = account_open(options->account, &a->region, &a->holding, capacity);
+	status s = account_open(options->account, &a->region, &a->holding, capacity,
+	                        options->prefault_bytes == 0 ? capacity : options->prefault_bytes);
 	a->bytes = a->region.bytes;
 	return s;
 }

@@ -26,6 +26,7 @@ struct arena_options {
 	const char *name;   /* static text */
 	const char *option; /* the key that sizes it, or NULL */
 	struct account *account;
+	size_t prefault_bytes; /* at most so much of it is touched at the start; 0: all, where the policy says so */
 };
 
 /* Reserves capacity bytes, page-aligned, zero. options may be NULL: not accounted.

@@ -404,6 +404,12 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 	};
 }
 
+void pool_ranges(const struct pool *p, struct pool_range ranges[POOL_RANGES])
+{
+	ranges[0] = (struct pool_range){p->objects, p->cold->space_bytes};
+	ranges[1] = (struct pool_range){p->cold->tables.bytes, p->cold->tables.reserved};
+}
+
 static bool is_borrowed(const struct pool *p, uint32_t slot) { return pool_word(p, slot) >> 32 == (p->tag | slot); }
 
 /* Marks a slot that is on a list; false where it cannot be. */

@@ -160,6 +160,14 @@ struct pool_statistics {
 
 /* Any thread, while the pool is used: each number is right for some moment of the call. */
 void pool_read_statistics(const struct pool *pool, struct pool_statistics *statistics);
+/* Where the pool lies: the objects' address space (what is not yet in an extent has no memory),
+ * and the tables. */
+struct pool_range {
+	const void *bytes;
+	size_t size;
+};
+enum { POOL_RANGES = 2 };
+void pool_ranges(const struct pool *pool, struct pool_range ranges[POOL_RANGES]);
 /* What is known about a handle's slot, for messages and for people. */
 void pool_describe(const struct pool *pool, struct pool_handle handle, char *text, size_t capacity);
 /* Walks everything; the owner calls, nobody else is in the pool. */

@@ -44,6 +44,16 @@ static size_t resident_in(const void *bytes, size_t size)
 	return count * page;
 }
 
+static unsigned ranges_of(const struct holding *h, struct pool_range ranges[POOL_RANGES])
+{
+	if (h->kind != HOLDING_pool) {
+		ranges[0] = (struct pool_range){h->bytes, h->reserved};
+		return 1;
+	}
+	pool_ranges(h->pool, ranges);
+	return POOL_RANGES;
+}
+
 static struct reading_holding *row_for(struct memory_reading *r, const struct holding *h)
 {
 	for (unsigned i = 0; i < r->holding_count; i++)
@@ -53,22 +63,62 @@ static struct reading_holding *row_for(struct memory_reading *r, const struct ho
 	if (r->holding_count == READING_HOLDINGS_MAX)
 		return &r->holdings[READING_HOLDINGS_MAX - 1];
 	struct reading_holding *row = &r->holdings[r->holding_count++];
-	*row = (struct reading_holding){.name = h->name, .option = h->option, .kind = h->kind};
+	*row = (struct reading_holding){
+		.name = h->name,
+		.option = h->option,
+		.kind = h->kind,
+		.pages = h->pages,
+		.node = h->node,
+		.locked = h->locked,
+	};
 	return row;
+}
+
+static void read_pool(struct reading_holding *row, const struct holding *h)
+{
+	struct pool_statistics *s = &row->pool;
+	pool_read_statistics(h->pool, s);
+	row->reserved += s->reserved_bytes;
+	row->in_use += (size_t)s->in_use * s->stride;
+	row->high_water += (size_t)s->high_water * s->stride;
+	row->pages = s->pages;
+	row->node = s->node;
+	row->locked = s->locked;
+}
+
+static void read_holding(struct reading_holding *row, const struct holding *h)
+{
+	struct pool_range ranges[POOL_RANGES];
+	unsigned count = ranges_of(h, ranges);
+	for (unsigned i = 0; i < count; i++)
+		row->resident += resident_in(ranges[i].bytes, ranges[i].size);
+	row->count++;
+	if (h->kind == HOLDING_pool) {
+		read_pool(row, h);
+		return;
+	}
+	row->reserved += h->reserved;
+	row->in_use += atomic_load_explicit(&h->in_use, memory_order_relaxed);
+	row->high_water += atomic_load_explicit(&h->high_water, memory_order_relaxed);
+	if (h->pages < row->pages)
+		row->pages = h->pages;
+	row->locked &= h->locked;
 }
 
 static void read_holdings(struct account *account, struct memory_reading *r)
 {
 	pthread_mutex_lock(&account->lock);
-	for (const struct holding *h = account->first; h != NULL; h = h->next) {
-		struct reading_holding *row = row_for(r, h);
-		row->count++;
-		row->reserved += h->reserved;
-		row->in_use += atomic_load_explicit(&h->in_use, memory_order_relaxed);
-		row->high_water += atomic_load_explicit(&h->high_water, memory_order_relaxed);
-		row->resident += resident_in(h->bytes, h->reserved);
-	}
+	for (const struct holding *h = account->first; h != NULL; h = h->next)
+		read_holding(row_for(r, h), h);
 	pthread_mutex_unlock(&account->lock);
+}
+
+static size_t resident_within(const struct mapping *m, const struct pool_range *range)
+{
+	uintptr_t start = (uintptr_t)range->bytes, end = start + range->size;
+	start = start > m->start ? start : m->start;
+	end = end < m->end ? end : m->end;
+	return start < end ? resident_in((const void *)start, end - start) : 0;
 }
 
 /* Bytes of holdings in a mapping, to be told apart from the heap's beside them. */
@@ -77,11 +127,10 @@ static size_t held_in(struct account *account, const struct mapping *m)
 	size_t bytes = 0;
 	pthread_mutex_lock(&account->lock);
 	for (const struct holding *h = account->first; h != NULL; h = h->next) {
-		uintptr_t start = (uintptr_t)h->bytes, end = start + h->reserved;
-		start = start > m->start ? start : m->start;
-		end = end < m->end ? end : m->end;
-		if (start < end)
-			bytes += resident_in((const void *)start, end - start);
+		struct pool_range ranges[POOL_RANGES];
+		unsigned count = ranges_of(h, ranges);
+		for (unsigned i = 0; i < count; i++)
+			bytes += resident_within(m, &ranges[i]);
 	}
 	pthread_mutex_unlock(&account->lock);
 	return bytes;
@@ -136,7 +185,9 @@ static void sort_mapping(struct walk *w, const struct mapping *m)
 	r->resident += m->resident;
 	r->anonymous += m->anonymous;
 	r->huge += m->huge;
-	if (is_stack(w, m)) {
+	size_t held = m->path[0] == '/' ? 0 : held_in(w->account, m);
+	size_t rest = m->resident > held ? m->resident - held : 0;
+	if (held == 0 && is_stack(w, m)) {
 		r->stacks += m->resident;
 	} else if (m->path[0] == '/') {
 		if (is_program(w, m))
@@ -145,9 +196,8 @@ static void sort_mapping(struct walk *w, const struct mapping *m)
 			note_file(r, m);
 	} else if (m->path[0] == '[' && strncmp(m->path, "[anon", 5) != 0) {
 		r->program += m->resident;
-	} else if (m->resident != 0 && is_heap(m)) {
-		size_t held = held_in(w->account, m);
-		r->heap.resident += m->resident > held ? m->resident - held : 0;
+	} else if (rest != 0 && is_heap(m)) {
+		r->heap.resident += rest;
 	}
 	w->guard_end = m->permissions[0] == '-' && m->permissions[1] == '-' ? m->end : 0;
 }

@@ -48,7 +48,11 @@ struct reading_holding {
 	const char *name, *option;
 	enum holding_kind kind;
 	unsigned count;
-	size_t reserved, in_use, high_water, resident, huge;
+	size_t reserved, in_use, high_water, resident;
+	enum region_pages pages; /* the worst of them */
+	int node;
+	bool locked; /* all of them */
+	struct pool_statistics pool; /* HOLDING_pool */
 };
 
 struct memory_reading {

@@ -33,8 +33,8 @@ static void write_allocator(const struct memory_reading *r, struct cursor *out)
 	const struct heap_statistics *c = &r->heap.calls;
 	const char *space = strchr(r->heap.description, ' ');
 	char name[64];
-	snprintf(name, sizeof name, "%.*s", space == NULL || !r->heap.is_mimalloc ? (int)sizeof name : (int)(space - r->heap.description),
-	         r->heap.description);
+	int name_bytes = space == NULL || !r->heap.is_mimalloc ? (int)sizeof name - 1 : (int)(space - r->heap.description);
+	snprintf(name, sizeof name, "%.*s", name_bytes, r->heap.description);
 	cursor_literal(out, "\"allocator\":{\"name\":");
 	write_string(out, name);
 	cursor_literal(out, ",\"version\":");
@@ -44,6 +44,17 @@ static void write_allocator(const struct memory_reading *r, struct cursor *out)
 	              "\"frozen_allocations_total\":%llu}",
 	              r->heap.resident, (unsigned long long)c->live_bytes, (unsigned long long)c->allocations_total,
 	              (unsigned long long)c->frees_total, (unsigned long long)c->frozen_allocations_total);
+}
+
+static void write_pool(const struct pool_statistics *s, struct cursor *out)
+{
+	cursor_format(out,
+	              ",\"object_bytes\":%u,\"stride_bytes\":%u,\"capacity\":%u,\"in_use\":%u,\"high_water\":%u,"
+	              "\"borrowed_total\":%llu,\"returned_total\":%llu,\"exhausted_total\":%llu,\"stale_total\":%llu,"
+	              "\"retired\":%u,\"extents\":%u,\"extents_max\":%u",
+	              s->object_bytes, s->stride, s->capacity, s->in_use, s->high_water, (unsigned long long)s->borrowed_total,
+	              (unsigned long long)s->returned_total, (unsigned long long)s->exhausted_total,
+	              (unsigned long long)s->stale_total, s->retired, s->extents, s->extents_max);
 }
 
 static void write_holding(const struct reading_holding *h, struct cursor *out)
@@ -57,8 +68,12 @@ static void write_holding(const struct reading_holding *h, struct cursor *out)
 		write_string(out, h->option);
 	cursor_format(out,
 	              ",\"count\":%u,\"reserved_bytes\":%zu,\"in_use_bytes\":%zu,\"high_water_bytes\":%zu,"
-	              "\"resident_bytes\":%zu}",
-	              h->count, h->reserved, h->in_use, h->high_water, h->resident);
+	              "\"resident_bytes\":%zu,\"node\":%d,\"pages\":\"%s\",\"locked\":%s",
+	              h->count, h->reserved, h->in_use, h->high_water, h->resident, h->node, region_pages_text(h->pages),
+	              h->locked ? "true" : "false");
+	if (h->kind == HOLDING_pool)
+		write_pool(&h->pool, out);
+	cursor_byte(out, '}');
 }
 
 static void write_holdings(const struct memory_reading *r, const char *member, enum holding_kind kind,
@@ -91,6 +106,8 @@ void reading_write_json(const struct memory_reading *r, struct cursor *out)
 	write_process(r, out);
 	cursor_byte(out, ',');
 	write_allocator(r, out);
+	cursor_byte(out, ',');
+	write_holdings(r, "pools", HOLDING_pool, out);
 	cursor_byte(out, ',');
 	write_holdings(r, "arenas", HOLDING_arena, out);
 	cursor_byte(out, ',');
@@ -125,11 +142,14 @@ static void write_counter(struct cursor *out, const char *name, const char *help
 
 void reading_write_metrics(const struct memory_reading *r, struct cursor *out)
 {
-	write_holding_series(r, out, "allocator_reserved_bytes", "Reserved at the start or for a snapshot; the option of this part sizes it.",
+	write_holding_series(r, out, "allocator_reserved_bytes",
+	                     "Reserved at the start or for a snapshot; the option of this part sizes it.",
 	                     offsetof(struct reading_holding, reserved));
-	write_holding_series(r, out, "allocator_in_use_bytes", "In use within what is reserved; near the reserve: raise the option.",
+	write_holding_series(r, out, "allocator_in_use_bytes",
+	                     "In use within what is reserved; near the reserve: raise the option.",
 	                     offsetof(struct reading_holding, in_use));
-	write_holding_series(r, out, "allocator_high_water_bytes", "The most that was in use since the start; far below the reserve: lower the option.",
+	write_holding_series(r, out, "allocator_high_water_bytes",
+	                     "The most that was in use since the start; far below the reserve: lower the option.",
 	                     offsetof(struct reading_holding, high_water));
 	metric_write_head(out, "allocator_ladder_bytes", "gauge",
 	                  "What adds up to the resident set, rung by rung; a large unexplained one: see trovectl memory --doctor.");
@@ -148,10 +168,13 @@ void reading_write_metrics(const struct memory_reading *r, struct cursor *out)
 	              r->heap.calls.frozen_allocations_total);
 	metric_write_head(out, "process_resident_memory_bytes", "gauge", "Resident set of the process.");
 	metric_write_value(out, "process_resident_memory_bytes", (double)r->resident);
-	metric_write_head(out, "process_virtual_memory_bytes", "gauge", "Address space of the process; says nothing about memory.");
+	metric_write_head(out, "process_virtual_memory_bytes", "gauge",
+	                  "Address space of the process; says nothing about memory.");
 	metric_write_value(out, "process_virtual_memory_bytes", (double)r->size_virtual);
-	write_counter(out, "trove_process_minor_faults_total", "Page faults without input; rising under steady load: memory is not prefaulted.",
+	write_counter(out, "trove_process_minor_faults_total",
+	              "Page faults without input; rising under steady load: memory is not prefaulted.",
 	              r->minor_faults);
-	write_counter(out, "trove_process_major_faults_total", "Page faults that read from disk; not 0: the machine is short of memory.",
+	write_counter(out, "trove_process_major_faults_total",
+	              "Page faults that read from disk; not 0: the machine is short of memory.",
 	              r->major_faults);
 }

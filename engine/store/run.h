@@ -106,7 +106,8 @@ uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity);
 uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity);
 
 /* A run without slots. is_packed reserves the levels. STATUS_pool_exhausted. */
-status run_create(struct run **run, struct account *account, bool is_plane, bool is_packed, uint32_t capacity, uint64_t text_capacity);
+status run_create(struct run **run, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
+                  uint64_t text_capacity);
 void run_destroy(struct run **run);
 /* Makes an open run empty again; no reader may see it. */
 void run_clear(struct run *run);

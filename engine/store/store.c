@@ -22,7 +22,8 @@ static status setup_runs(struct store *store)
 {
 	for (unsigned i = 0; i < OPEN_RUNS; i++) {
 		struct run *run = NULL;
-		status s = run_create(&run, store->account, store->is_plane, false, OPEN_SLOTS, OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
+		status s = run_create(&run, store->account, store->is_plane, false, OPEN_SLOTS,
+		                      OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
 		if (s != STATUS_ok)
 			return s;
 		run->next = store->spare_runs;
@@ -48,7 +49,7 @@ static void setup_views(struct store *store)
 static status setup_readers(struct store *store, unsigned readers_max)
 {
 	size_t bytes = (size_t)readers_max * sizeof *store->readers;
-	status s = arena_init(&store->readers_room, bytes, &(struct arena_options){"reward readers", NULL, store->account});
+	status s = arena_init(&store->readers_room, bytes, &(struct arena_options){.name = "reward readers", .account = store->account});
 	if (s != STATUS_ok)
 		return s;
 	store->readers = arena_take(&store->readers_room, bytes, alignof(struct store_reader));
@@ -71,7 +72,7 @@ static status setup_parts(struct store *store, unsigned readers_max)
 	if (s != STATUS_ok)
 		return s;
 	s = arena_init(&store->ends_room, ENDS_MAX * sizeof *store->ends,
-	               &(struct arena_options){"ends during a merge", NULL, store->account});
+	               &(struct arena_options){.name = "ends during a merge", .account = store->account});
 	if (s != STATUS_ok)
 		return s;
 	store->ends = arena_take(&store->ends_room, ENDS_MAX * sizeof *store->ends, alignof(struct end));

@@ -124,7 +124,7 @@ static struct arena oversized;
 
 static void plant_oversized(struct fixture *f)
 {
-	const struct arena_options options = {"planted buffers", "planted.bytes_max", &f->account};
+	const struct arena_options options = {.name = "planted buffers", .option = "planted.bytes_max", .account = &f->account};
 	if (arena_init(&oversized, 64 * MIB, &options) != STATUS_ok)
 		_exit(92);
 	memset(oversized.bytes, 1, oversized.capacity); /* prefaulted */
@@ -228,7 +228,7 @@ static void test_reading_explains_the_resident_set(void **state)
 	char json[16384];
 	struct cursor out;
 	account_setup(&account, &(struct account_policy){});
-	assert_int_equal(arena_init(&arena, 8 * MIB, &(struct arena_options){"an arena", "a.b", &account}), STATUS_ok);
+	assert_int_equal(arena_init(&arena, 8 * MIB, &(struct arena_options){.name = "an arena", .option = "a.b", .account = &account}), STATUS_ok);
 	memset(arena.bytes, 1, 3 * MIB);
 	assert_non_null(arena_take(&arena, 2 * MIB, 64));
 	arena_note(&arena);
