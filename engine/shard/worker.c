@@ -13,15 +13,19 @@ status worker_init(struct worker *w, const struct shard_options *options, struct
 	status s = store_reader_create(store, &w->reader);
 	if (s != STATUS_ok)
 		return s;
-	s = arena_init(&w->arena, (size_t)options->decode_bytes_max,
-	               &(struct arena_options){.name = "decode arenas",
-	                                       .option = "events.decode_bytes_max",
-	                                       .account = options->account,
-	                                       .prefault_bytes = DECODE_TOUCHED_BYTES});
-	if (s != STATUS_ok)
-		return s;
-	return arena_init(&w->reply, (size_t)options->reply_bytes_max,
-	                  &(struct arena_options){.name = "reply buffers", .option = "events.reply_bytes_max", .account = options->account});
+	const struct arena_options decode = {
+		.name = "decode arenas",
+		.option = "events.decode_bytes_max",
+		.account = options->account,
+		.prefault_bytes = DECODE_TOUCHED_BYTES,
+	};
+	const struct arena_options reply = {
+		.name = "reply buffers",
+		.option = "events.reply_bytes_max",
+		.account = options->account,
+	};
+	s = arena_init(&w->arena, (size_t)options->decode_bytes_max, &decode);
+	return s != STATUS_ok ? s : arena_init(&w->reply, (size_t)options->reply_bytes_max, &reply);
 }
 
 void worker_deinit(struct worker *w)

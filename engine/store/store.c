@@ -49,7 +49,8 @@ static void setup_views(struct store *store)
 static status setup_readers(struct store *store, unsigned readers_max)
 {
 	size_t bytes = (size_t)readers_max * sizeof *store->readers;
-	status s = arena_init(&store->readers_room, bytes, &(struct arena_options){.name = "reward readers", .account = store->account});
+	const struct arena_options room = {.name = "reward readers", .account = store->account};
+	status s = arena_init(&store->readers_room, bytes, &room);
 	if (s != STATUS_ok)
 		return s;
 	store->readers = arena_take(&store->readers_room, bytes, alignof(struct store_reader));

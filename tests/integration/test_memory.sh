@@ -35,13 +35,33 @@ service_start --set rewards.file=config/demo_rewards.csv
 adds_up "at the start"
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do traffic; done
 "$bin/trovectl" load rewards config/demo_rewards.csv >/dev/null 2>&1
+# One connection, so that nothing but the work is measured: reads and changes, JSON.
+events() {
+	awk -v from="$1" 'BEGIN { for (i = from; i < from + 4000; i++) {
+		printf "{\"type\":\"locate\",\"x\":-122.%d,\"y\":37.7%d,\"radius\":500}\n", 40 + i % 9, i % 10
+		if (i % 4 == 0)
+			printf "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":1,\"y\":2,\"radius\":50}\n", i, 7000 + i % 50
+	} }'
+}
+mkfifo "$work/fifo"
+"$bin/trovectl" send <"$work/fifo" >"$work/sent" 2>&1 &
+sender=$!
+exec 3>"$work/fifo"
+# settled N: so many replies are there.
+settled() { [ "$(wc -l <"$work/sent")" -ge "$1" ]; }
+events 0 >&3
+events 4000 >&3
+wait_until settled 10000
 sleep 2 # what nng and the heap give back, they give back now
-traffic
+events 8000 >&3
+wait_until settled 15000
 before=$(faults)
-for _ in 1 2 3 4 5; do traffic; done
-after=$(faults)
-equal "no faults on threads that answer" "$before" "$after"
-[ "$before" = "$after" ] || for task in "/proc/$service/task"/*; do echo "$(cat "$task/comm") $(sed 's/.*) //' "$task/stat" | cut -d' ' -f8)"; done
+events 12000 >&3
+wait_until settled 20000
+equal "no faults on threads that answer, over 5000 events" "$before" "$(faults)"
+exec 3>&-
+wait "$sender"
+equal "every event was answered" 20000 "$(grep -c -e '"type":"located"' -e '"type":"ok"' "$work/sent")"
 adds_up "under load"
 if [ "$(member allocations_total)" -gt 0 ]; then
 	equal "no allocations of ours after the start" 0 "$(member frozen_allocations_total)"

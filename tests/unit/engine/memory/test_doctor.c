@@ -228,7 +228,8 @@ static void test_reading_explains_the_resident_set(void **state)
 	char json[16384];
 	struct cursor out;
 	account_setup(&account, &(struct account_policy){});
-	assert_int_equal(arena_init(&arena, 8 * MIB, &(struct arena_options){.name = "an arena", .option = "a.b", .account = &account}), STATUS_ok);
+	const struct arena_options options = {.name = "an arena", .option = "a.b", .account = &account};
+	assert_int_equal(arena_init(&arena, 8 * MIB, &options), STATUS_ok);
 	memset(arena.bytes, 1, 3 * MIB);
 	assert_non_null(arena_take(&arena, 2 * MIB, 64));
 	arena_note(&arena);
