@@ -78,7 +78,7 @@ libraries := -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -
 heap_library := $(if $(filter address thread fuzzer,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
 trovebench_libraries := -lhiredis
 ifeq ($(CROSS),arm64)
-libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lz -lm -lpthread
+libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lnuma -lz -lm -lpthread
 endif
 
 # ---- sources ----------------------------------------------------------------------
