@@ -32,12 +32,10 @@ struct returner {
 
 struct returns {
 	struct pool *pool;
+	struct pool_handle handles[ROUNDS + 1]; /* on their way through the rings */
 	struct returner returners[RETURNERS];
 	atomic_bool stop;
 };
-
-/* A handle as a pointer: the ring carries those. */
-static void *as_pointer(struct pool_handle handle) { return (void *)(uintptr_t)handle.bits; }
 
 static void *give_back(void *argument)
 {
@@ -51,7 +49,7 @@ static void *give_back(void *argument)
 			sched_yield();
 			continue;
 		}
-		struct pool_handle handle = {(uintptr_t)item}, copy = handle;
+		struct pool_handle handle = *(struct pool_handle *)item, copy = handle;
 		status s = pool_return_remote(r->all->pool, &handle);
 		r->won += s == STATUS_ok;
 		r->lost += s == STATUS_not_found;
@@ -86,11 +84,12 @@ static void of_all_returns_of_a_handle_exactly_one_wins(void **state)
 		/* Fresh: whoever had it before is done with it, and nobody else has it. */
 		struct object *o = object;
 		o->owner_says = ++borrowed;
+		all.handles[borrowed] = handle;
 		unsigned first = (unsigned)random_below(&random, RETURNERS);
 		unsigned count = 1 + (unsigned)random_below(&random, RETURNERS);
 		CHECK(o->owner_says == borrowed, "somebody wrote into a fresh object");
 		for (unsigned i = 0; i < count; i++) {
-			while (ring_push(&all.returners[(first + i) % RETURNERS].ring, as_pointer(handle)) != STATUS_ok)
+			while (ring_push(&all.returners[(first + i) % RETURNERS].ring, &all.handles[borrowed]) != STATUS_ok)
 				sched_yield();
 			offered++;
 		}
@@ -134,7 +133,7 @@ static void *write_and_give_back(void *argument)
 			sched_yield();
 			continue;
 		}
-		struct pool_handle handle = {(uintptr_t)item};
+		struct pool_handle handle = *(struct pool_handle *)item;
 		struct object *o = pool_resolve(r->all->pool, handle);
 		CHECK(o != NULL, "a handle that is ours does not resolve");
 		o->returner_says = o->owner_says;
@@ -159,7 +158,7 @@ static void objects_travel_while_others_read_the_numbers(void **state)
 	for (int is_fifo = 0; is_fifo < 2; is_fifo++) {
 		static struct returns all;
 		pthread_t threads[RETURNERS], reader;
-		all = (struct returns){};
+		memset(&all, 0, sizeof all);
 		struct pool_options options = {.name = "shared",
 		                               .object_bytes = sizeof(struct object),
 		                               .capacity = OBJECTS / 2,
@@ -185,8 +184,8 @@ static void objects_travel_while_others_read_the_numbers(void **state)
 			}
 			struct object *o = object;
 			o->owner_says = o->returner_says + 1;
-			borrowed++;
-			while (ring_push(&all.returners[borrowed % RETURNERS].ring, as_pointer(handle)) != STATUS_ok)
+			all.handles[++borrowed] = handle;
+			while (ring_push(&all.returners[borrowed % RETURNERS].ring, &all.handles[borrowed]) != STATUS_ok)
 				sched_yield();
 		}
 		atomic_store(&all.stop, true);
