@@ -172,15 +172,11 @@ static inline uint64_t stamp(void)
 #endif
 }
 
-/* Between two stamps nothing, between the next two the operation. */
 #define TIMED(w, operation) \
 	do { \
-		uint64_t before_ = stamp(); \
 		uint64_t start_ = stamp(); \
 		operation; \
 		uint64_t end_ = stamp(); \
-		if (start_ - before_ > (w)->empty_worst) \
-			(w)->empty_worst = start_ - before_; \
 		if (end_ - start_ > (w)->worst) \
 			(w)->worst = end_ - start_; \
 		histogram_record(&(w)->latencies, (int64_t)(end_ - start_)); \
@@ -210,6 +206,19 @@ FORCE_INLINE void time_as(struct worker *w, enum contestant_kind kind, const str
 	case CONTESTANT_list: time_as(w, CONTESTANT_list, c); break;
 	case CONTESTANT_pool: time_as(w, CONTESTANT_pool, c); break;
 	default: time_as(w, CONTESTANT_glibc, c); break;
+	}
+}
+
+/* As long as the operations took: what interrupts those, interrupts this as often. */
+static void time_nothing(struct worker *w, uint64_t stamps)
+{
+	uint64_t end = stamp() + stamps;
+	for (uint64_t start = 0, now = 0; now < end;) {
+		start = stamp();
+		now = stamp();
+		if (now - start > w->empty_worst)
+			w->empty_worst = now - start;
+		bench_use(now);
 	}
 }
 
@@ -290,7 +299,9 @@ static void measure(struct worker *w)
 	if (r->measure == MEASURE_LATENCY) {
 		histogram_clear(&w->latencies);
 		w->worst = w->empty_worst = 0;
+		uint64_t first = stamp();
 		time_operations(w, &r->that);
+		time_nothing(w, stamp() - first);
 		w->units = LATENCIES;
 	} else {
 		do
