@@ -16,7 +16,7 @@ enum { P99_NS = 60, WORST_OVER_EMPTY_NS = 2000, RESOLVE_NS = 2 };
 
 struct arena_of_pools {
 	struct report report;
-	struct contestant contestants[CONTESTANT_COUNT];
+	struct contestant contestants[CONTESTANT_POOL_COUNT];
 };
 
 static void case_name(char *text, size_t capacity, const struct contestant_case *c)
@@ -30,9 +30,9 @@ static void compare_rates(struct arena_of_pools *a, const struct contestant_case
 {
 	const struct bench_arguments *arguments = a->report.arguments;
 	struct contestant_request request = {.that = *that, .measure = MEASURE_PAIRS, .seconds = arguments->seconds};
-	struct bench_case cases[CONTESTANT_COUNT];
-	unsigned place[CONTESTANT_COUNT], count = 0;
-	for (unsigned i = 0; i < CONTESTANT_COUNT; i++) {
+	struct bench_case cases[CONTESTANT_POOL_COUNT];
+	unsigned place[CONTESTANT_POOL_COUNT], count = 0;
+	for (unsigned i = 0; i < CONTESTANT_POOL_COUNT; i++) {
 		place[i] = count;
 		if (!a->contestants[i].is_there)
 			continue;
@@ -41,7 +41,7 @@ static void compare_rates(struct arena_of_pools *a, const struct contestant_case
 		                                     .target = i == CONTESTANT_pool ? list_target : 0};
 	}
 	for (unsigned k = 0; k < arguments->repeat; k++) {
-		for (unsigned i = 0; i < CONTESTANT_COUNT; i++) {
+		for (unsigned i = 0; i < CONTESTANT_POOL_COUNT; i++) {
 			if (!a->contestants[i].is_there)
 				continue;
 			struct contestant_answer answer = contestant_ask(&a->contestants[i], &request);
@@ -66,10 +66,11 @@ static void compare_latencies(struct arena_of_pools *a, const struct contestant_
 {
 	unsigned repeat = a->report.arguments->repeat;
 	struct contestant_request request = {.that = *that, .measure = MEASURE_LATENCY};
-	double p50[CONTESTANT_COUNT][REPEAT_MAX], p99[CONTESTANT_COUNT][REPEAT_MAX], worst[CONTESTANT_COUNT][REPEAT_MAX];
+	double p50[CONTESTANT_POOL_COUNT][REPEAT_MAX], p99[CONTESTANT_POOL_COUNT][REPEAT_MAX];
+	double worst[CONTESTANT_POOL_COUNT][REPEAT_MAX];
 	double empty_worst[REPEAT_MAX];
 	for (unsigned k = 0; k < repeat; k++) {
-		for (unsigned i = 0; i < CONTESTANT_COUNT; i++) {
+		for (unsigned i = 0; i < CONTESTANT_POOL_COUNT; i++) {
 			if (!a->contestants[i].is_there)
 				continue;
 			struct contestant_answer answer = contestant_ask(&a->contestants[i], &request);
@@ -81,7 +82,7 @@ static void compare_latencies(struct arena_of_pools *a, const struct contestant_
 		}
 	}
 	char text[400] = "";
-	for (unsigned i = 0; i < CONTESTANT_COUNT; i++) {
+	for (unsigned i = 0; i < CONTESTANT_POOL_COUNT; i++) {
 		size_t used = strlen(text);
 		if (a->contestants[i].is_there)
 			snprintf(text + used, sizeof text - used, "%s%s %.0f/%.0f/%.0f", used == 0 ? "" : ", ", contestant_name(i),
@@ -109,7 +110,7 @@ static void measure_resolve(struct arena_of_pools *a)
 
 static void open_all(struct arena_of_pools *a)
 {
-	for (unsigned i = 0; i < CONTESTANT_COUNT; i++) {
+	for (unsigned i = 0; i < CONTESTANT_POOL_COUNT; i++) {
 		contestant_open(&a->contestants[i], i);
 		if (!a->contestants[i].is_there)
 			report_note(&a->report, "SKIP: %s: not installed (see deploy/packages)", contestant_name(i));
@@ -135,7 +136,7 @@ int bench_pool(const struct bench_arguments *arguments)
 		compare_rates(&a, &that, group);
 		compare_latencies(&a, &that);
 	}
-	for (unsigned i = 0; i < CONTESTANT_COUNT; i++)
+	for (unsigned i = 0; i < CONTESTANT_POOL_COUNT; i++)
 		contestant_close(&a.contestants[i]);
 	report_close(&a.report);
 	return EX_OK;

@@ -3,6 +3,7 @@
 
 #include "cmd/trovebench/bench.h"
 #include "cmd/trovebench/histogram.h"
+#include "cmd/trovebench/stamp.h"
 #include "engine/base/check.h"
 #include "engine/base/random.h"
 #include "engine/memory/pool.h"
@@ -160,18 +161,6 @@ static uint64_t resolve_once(struct worker *w)
 
 /* ---- latency of single operations ---------------------------------------------------------------- */
 
-static inline uint64_t stamp(void)
-{
-#ifdef __x86_64__
-	__builtin_ia32_lfence();
-	uint64_t now = __builtin_ia32_rdtsc();
-	__builtin_ia32_lfence();
-	return now;
-#else
-	return (uint64_t)(bench_now() * 1e9);
-#endif
-}
-
 #define TIMED(w, operation) \
 	do { \
 		uint64_t start_ = stamp(); \
@@ -230,16 +219,6 @@ static void read_latencies(struct worker *w, struct contestant_answer *a, double
 	a->p999 = (histogram_quantile(&w->latencies, 0.999) - timer) * ns_per_stamp;
 	a->worst = ((double)w->worst - timer) * ns_per_stamp;
 	a->empty_worst = ((double)w->empty_worst - timer) * ns_per_stamp;
-}
-
-static double stamp_cost(void)
-{
-	double costs[REPEAT_MAX];
-	for (unsigned i = 0; i < REPEAT_MAX; i++) {
-		uint64_t start = stamp();
-		costs[i] = (double)(stamp() - start);
-	}
-	return bench_median(costs, REPEAT_MAX);
 }
 
 /* ---- working sets ---------------------------------------------------------------------------------- */
