@@ -128,7 +128,7 @@ struct duel {
 	uint64_t won;
 };
 
-enum { DUELS = 100000 };
+enum { DUELS = 20000 };
 
 static void *duel(void *argument)
 {
