@@ -3,6 +3,7 @@
 
 #include "cmd/trovebench/bench.h"
 #include "cmd/trovebench/histogram.h"
+#include "cmd/trovebench/stamp.h"
 #include "engine/base/check.h"
 #include "engine/base/random.h"
 #include "engine/memory/pool.h"
@@ -160,27 +161,11 @@ static uint64_t resolve_once(struct worker *w)
 
 /* ---- latency of single operations ---------------------------------------------------------------- */
 
-static inline uint64_t stamp(void)
-{
-#ifdef __x86_64__
-	__builtin_ia32_lfence();
-	uint64_t now = __builtin_ia32_rdtsc();
-	__builtin_ia32_lfence();
-	return now;
-#else
-	return (uint64_t)(bench_now() * 1e9);
-#endif
-}
-
-/* Between two stamps nothing, between the next two the operation. */
 #define TIMED(w, operation) \
 	do { \
-		uint64_t before_ = stamp(); \
 		uint64_t start_ = stamp(); \
 		operation; \
 		uint64_t end_ = stamp(); \
-		if (start_ - before_ > (w)->empty_worst) \
-			(w)->empty_worst = start_ - before_; \
 		if (end_ - start_ > (w)->worst) \
 			(w)->worst = end_ - start_; \
 		histogram_record(&(w)->latencies, (int64_t)(end_ - start_)); \
@@ -213,6 +198,19 @@ FORCE_INLINE void time_as(struct worker *w, enum contestant_kind kind, const str
 	}
 }
 
+/* As long as the operations took: what interrupts those, interrupts this as often. */
+static void time_nothing(struct worker *w, uint64_t stamps)
+{
+	uint64_t end = stamp() + stamps;
+	for (uint64_t start = 0, now = 0; now < end;) {
+		start = stamp();
+		now = stamp();
+		if (now - start > w->empty_worst)
+			w->empty_worst = now - start;
+		bench_use(now);
+	}
+}
+
 /* Fills p50 and so on from the histograms of stamps. */
 static void read_latencies(struct worker *w, struct contestant_answer *a, double ns_per_stamp, double timer)
 {
@@ -221,16 +219,6 @@ static void read_latencies(struct worker *w, struct contestant_answer *a, double
 	a->p999 = (histogram_quantile(&w->latencies, 0.999) - timer) * ns_per_stamp;
 	a->worst = ((double)w->worst - timer) * ns_per_stamp;
 	a->empty_worst = ((double)w->empty_worst - timer) * ns_per_stamp;
-}
-
-static double stamp_cost(void)
-{
-	double costs[REPEAT_MAX];
-	for (unsigned i = 0; i < REPEAT_MAX; i++) {
-		uint64_t start = stamp();
-		costs[i] = (double)(stamp() - start);
-	}
-	return bench_median(costs, REPEAT_MAX);
 }
 
 /* ---- working sets ---------------------------------------------------------------------------------- */
@@ -290,7 +278,9 @@ static void measure(struct worker *w)
 	if (r->measure == MEASURE_LATENCY) {
 		histogram_clear(&w->latencies);
 		w->worst = w->empty_worst = 0;
+		uint64_t first = stamp();
 		time_operations(w, &r->that);
+		time_nothing(w, stamp() - first);
 		w->units = LATENCIES;
 	} else {
 		do

@@ -6,6 +6,7 @@
 #include "cmd/trovebench/bench.h"
 #include "cmd/trovebench/child.h"
 #include "cmd/trovebench/contest.h"
+#include "cmd/trovebench/trace.h"
 #include "engine/base/check.h"
 
 #include <dlfcn.h>
@@ -111,7 +112,8 @@ int contestant_serve(const char *key)
 	struct contestant_request request;
 	bool is_written = write(STDOUT_FILENO, "+", 1) == 1;
 	while (is_written && read_all(STDIN_FILENO, &request, sizeof request)) {
-		struct contestant_answer answer = contest_run(contest, &request);
+		bool is_trace = request.measure >= MEASURE_TRACE_LATENCY;
+		struct contestant_answer answer = is_trace ? trace_run(kind, &request) : contest_run(contest, &request);
 		is_written = write(STDOUT_FILENO, &answer, sizeof answer) == sizeof answer;
 	}
 	contest_destroy(&contest);

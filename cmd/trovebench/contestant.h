@@ -1,5 +1,5 @@
 /*
- * contestant: one allocator of `trovebench pool`, in a process of its own, so that general
+ * contestant: one allocator of `trovebench pool` and `trovebench memory`, in a process of its own, so that general
  * allocators serve malloc as they do in real programs (LD_PRELOAD) and glibc is truly glibc.
  * The parent asks over a pipe, the child measures and answers; both are this program.
  *
@@ -18,17 +18,19 @@
 	X(glibc, "glibc", "libc.so.6") \
 	X(mimalloc, "mimalloc", "libmimalloc.so.3") \
 	X(jemalloc, "jemalloc", "libjemalloc.so.2") \
-	X(tcmalloc, "tcmalloc", "libtcmalloc_minimal.so.4")
+	X(tcmalloc, "tcmalloc", "libtcmalloc_minimal.so.4") \
+	X(arena, "arena", "")
 
 enum contestant_kind {
 #define X(name, text, library) CONTESTANT_##name,
 	CONTESTANT_TABLE(X)
 #undef X
-	CONTESTANT_COUNT
+	CONTESTANT_COUNT,
+	CONTESTANT_POOL_COUNT = CONTESTANT_arena /* those of `trovebench pool`; the arena cannot return single objects */
 };
 
 enum contestant_sizes { SIZES_64, SIZES_512, SIZES_MIXED };
-enum contestant_measure { MEASURE_PAIRS, MEASURE_LATENCY, MEASURE_RESOLVE };
+enum contestant_measure { MEASURE_PAIRS, MEASURE_LATENCY, MEASURE_RESOLVE, MEASURE_TRACE_LATENCY, MEASURE_TRACE_RATE };
 
 struct contestant_case {
 	uint32_t sizes; /* enum contestant_sizes */
@@ -47,6 +49,8 @@ struct contestant_answer {
 	double seconds;
 	/* MEASURE_LATENCY, nanoseconds: the timer's median taken off; and the same of an empty loop. */
 	double p50, p99, p999, worst, empty_worst;
+	/* MEASURE_TRACE_LATENCY: resident bytes over bytes asked for, at the peak and after a purge. */
+	double overhead, fragmentation;
 };
 
 struct contestant {

@@ -10,7 +10,7 @@
  *              pops single entries, so there is no ABA. The owner takes it when its own free list
  *              is empty, and in pool_collect. Who gives an object back claims its slot by
  *              compare-and-swap, so of any number of returns of one handle exactly one wins. The
- *              owner's own return pays for that, too (about 5 ns), in such pools only.
+ *              owner's own return pays for that, too, in such pools only: one locked instruction.
  * Handles      32 bits of index, with the pool's tag in the bits above its largest index, and 32
  *              bits of generation. A slot's word is the handle while the object is borrowed, and
  *              its complement while it is free, which is the handle of another slot; so one

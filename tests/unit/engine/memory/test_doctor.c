@@ -3,6 +3,7 @@
 #include "engine/base/sanitizer.h"
 #include "engine/memory/arena.h"
 #include "engine/memory/doctor.h"
+#include "tests/support/emulated.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -205,6 +206,8 @@ static void expect(void (*plant)(struct fixture *f), unsigned findings, const ch
 static void test_planted_faults_are_named(void **state)
 {
 	(void)state;
+	if (is_emulated())
+		skip();
 	if (!heap_is_mimalloc()) {
 		print_message("SKIP: malloc is not mimalloc's here (a sanitizer's?)\n");
 		skip();
