@@ -183,7 +183,8 @@ static void place(const struct bench *b, pid_t server, bool is_split)
 
 static bool start_troved(struct bench *b)
 {
-	char capacity[64], program[PATH_MAX + 16], rewards[PATH_BYTES], directory[PATH_BYTES], socket[PATH_BYTES], reply[2 * PATH_BYTES],
+	char capacity[64];
+	char program[PATH_MAX + 16], rewards[PATH_BYTES], directory[PATH_BYTES], socket[PATH_BYTES], reply[2 * PATH_BYTES],
 		file[2 * PATH_BYTES];
 	snprintf(program, sizeof program, "%s/troved", b->programs);
 	snprintf(rewards, sizeof rewards, "%s/rewards.csv", b->directory);

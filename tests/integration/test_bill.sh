@@ -46,7 +46,8 @@ run 78 'more than there is' "$bin/troved" --check --set rewards.capacity=1000000
 refused 'more than there is' '(' 'events.contexts = 65536: '
 run 0 'just enough' "$bin/troved" --check --set memory.limit_bytes="$sum"
 run 78 'one byte less' "$bin/troved" --check --set memory.limit_bytes=$((sum - 1))
-run 78 'at the start' timeout 20 "$bin/troved" --set memory.limit_bytes=104857600 --set data.directory="$work/none" --set log.level=error
+run 78 'at the start' timeout 20 "$bin/troved" --set memory.limit_bytes=104857600 \
+	--set data.directory="$work/none" --set log.level=error
 refused 'at the start' 'above the limit of 100.0 MiB (memory.limit_bytes)' 'rewards.capacity = 1000000: '
 check 'before anything is made' test ! -e "$work/none"
 
@@ -116,7 +117,8 @@ run 0 'change every reward again' "$bin/trovectl" load rewards "$work/first.csv"
 # Peers with many locates on their way, whose replies are as large as they get.
 peers=
 for peer in 1 2 3 4 5 6 7 8; do
-	awk 'BEGIN { for (i = 0; i < 300; i++) printf "{\"type\":\"locate\",\"x\":%d,\"y\":%d,\"radius\":900000,\"limit\":1024}\n", i % 300 - 150, i % 80 }' |
+	awk 'BEGIN { for (i = 0; i < 300; i++)
+		printf "{\"type\":\"locate\",\"x\":%d,\"y\":%d,\"radius\":900000,\"limit\":1024}\n", i % 300 - 150, i % 80 }' |
 		"$bin/trovectl" send >"$work/sent.$peer" 2>&1 &
 	peers="$peers $!"
 done
