@@ -75,6 +75,15 @@ else
 	echo "SKIP cgroup: no group can be made in $groups"
 fi
 
+# What the bill counts on is kept: no more rows, nor longer names, than the options have.
+awk 'BEGIN { print "id,x,y,name"; for (i = 1; i <= 1200; i++) printf "%d,1,1,%0100d\n", i, i }' >"$work/long.csv"
+run 78 'too many rows' timeout 20 "$bin/troved" --set rewards.file="$work/long.csv" --set rewards.capacity=1199 \
+	--set rewards.name_bytes=127 --set events.reply="$ipc" --set data.directory="$work" --set log.level=error
+holds 'too many rows: words' 'no room for its rewards (rewards.capacity is 1199, rewards.name_bytes 127;' "$work/err"
+run 78 'names too long' timeout 20 "$bin/troved" --set rewards.file="$work/long.csv" --set rewards.capacity=1200 \
+	--set rewards.name_bytes=99 --set events.reply="$ipc" --set data.directory="$work" --set log.level=error
+holds 'names too long: words' 'rewards.name_bytes 99;' "$work/err"
+
 # ---- the log ------------------------------------------------------------------------------
 service_start --set rewards.capacity=1000
 holds 'the start logs the bill' ' sum; the limit is ' "$work/log"
