@@ -17,18 +17,31 @@ struct rows {
 	size_t text_used, text_capacity;
 };
 
-static bool grow(void **bytes, size_t *capacity, size_t needed, size_t unit)
+/* The bytes, or more of them in another place; NULL: no memory, and the old ones stay. */
+static void *grown(void *bytes, size_t *capacity, size_t needed, size_t unit)
 {
 	if (needed <= *capacity)
-		return true;
+		return bytes;
 	size_t wanted = *capacity < 1024 ? 1024 : 2 * *capacity;
 	while (wanted < needed)
 		wanted *= 2;
-	void *grown = realloc(*bytes, wanted * unit);
-	if (grown == NULL)
+	void *more = realloc(bytes, wanted * unit);
+	if (more != NULL)
+		*capacity = wanted;
+	return more;
+}
+
+/* Room for another row. One byte of text more, so that there is a text even when all are empty. */
+static bool make_room(struct rows *rows, size_t text_bytes)
+{
+	struct reward *reward = grown(rows->reward, &rows->capacity, rows->count + 1, sizeof *reward);
+	if (reward == NULL)
 		return false;
-	*bytes = grown;
-	*capacity = wanted;
+	rows->reward = reward;
+	char *text = grown(rows->text, &rows->text_capacity, rows->text_used + text_bytes + 1, 1);
+	if (text == NULL)
+		return false;
+	rows->text = text;
 	return true;
 }
 
@@ -37,9 +50,8 @@ static bool add_row(struct rows *rows, const struct reward_csv *csv)
 {
 	const struct reward_put_record *r = &csv->record;
 	size_t text_bytes = r->kind.bytes + r->name.bytes;
-	if (!grow((void **)&rows->reward, &rows->capacity, rows->count + 1, sizeof *rows->reward) ||
-	    !grow((void **)&rows->text, &rows->text_capacity, rows->text_used + text_bytes + 1, 1))
-		return false; /* one byte more, so that there is a text even when all are empty */
+	if (!make_room(rows, text_bytes))
+		return false;
 	memcpy(rows->text + rows->text_used, csv->text + r->kind.offset, r->kind.bytes);
 	memcpy(rows->text + rows->text_used + r->kind.bytes, csv->text + r->name.offset, r->name.bytes);
 	rows->text_used += text_bytes;

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef __x86_64__
@@ -54,13 +55,17 @@ struct cpu_features cpu_features(void)
 /* One or two numbers from the start of a file. */
 static bool read_numbers(const char *path, long long *first, long long *second)
 {
+	char line[64], *end;
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
 		return false;
-	*second = 0;
-	int n = fscanf(f, "%lld %lld", first, second);
+	bool has_line = fgets(line, sizeof line, f) != NULL;
 	fclose(f);
-	return n >= 1;
+	if (!has_line)
+		return false;
+	*first = strtoll(line, &end, 10);
+	*second = strtoll(end, NULL, 10);
+	return end != line;
 }
 
 /* Whether a list like "cpu,cpuacct" holds the controller; "" is the one list of cgroup v2. */
