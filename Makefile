@@ -78,7 +78,7 @@ libraries := -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -
 heap_library := $(if $(filter address thread fuzzer,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
 trovebench_libraries := -lhiredis
 ifeq ($(CROSS),arm64)
-libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lz -lm -lpthread
+libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lnuma -lz -lm -lpthread
 endif
 
 # ---- sources ----------------------------------------------------------------------
@@ -106,7 +106,7 @@ $(call remember,link,$(CC) $(CXX) $(all_ldflags) $(heap_library) $(libraries))
 $(call remember,version,$(VERSION))
 $(out)/flags $(out)/link $(out)/version:
 
-.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 demo install ci clean help
+.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 vm-test demo install ci clean help
 all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
@@ -145,8 +145,12 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 tests: $(test_programs)
 $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
-	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(support_objects) $(out)/libengine.a \
+	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(test_support) $(test_heap) $(out)/libengine.a \
 		-lcmocka $(libraries)
+test_support = $(support_objects)
+# Tests of the heap run on it, as troved does; the others count calls to malloc by one of their own.
+$(out)/tests/unit/engine/memory/test_doctor: test_support = $(filter-out %/allocation_count.o,$(support_objects))
+$(out)/tests/unit/engine/memory/test_doctor: test_heap = $(heap_library)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
@@ -199,7 +203,7 @@ fuzzers: $(fuzz_programs)
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test
 arm64-test: $(arm64_root)/ready tests
-	$(quiet)TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
+	$(quiet)TROVE_EMULATED=1 TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
 		tests/run $(out)
 ifeq ($(CROSS),arm64)
 $(arm64_root)/ready: tests/support/arm64_libraries
@@ -208,6 +212,13 @@ $(arm64_root)/ready: tests/support/arm64_libraries
 $(engine_objects) $(support_objects) $(test_sources:%.c=$(out)/%.o): | $(arm64_root)/ready
 .PHONY: arm64-test
 endif
+
+# The guest's own programs; tests/vm/init calls them.
+vm_programs := $(patsubst %.c,$(out)/%,$(sort $(wildcard tests/vm/*.c)))
+vm_needs := $(out)/bin/troved $(out)/bin/trovectl $(vm_programs) $(out)/tests/unit/engine/store/test_filter
+vm-test: $(vm_needs) ## boot a guest with two memory nodes and an NVDIMM, with and without AVX2
+	$(quiet)tests/vm/run $(out)
+-include $(vm_programs:=.d)
 
 demo: programs ## start troved on real data, replay an hour of taxis, print what they meet
 	$(quiet)TROVE_BUILD=$(out) deploy/demo

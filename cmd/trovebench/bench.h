@@ -11,6 +11,8 @@ int bench_filter(const struct bench_arguments *arguments);
 int bench_index(const struct bench_arguments *arguments);
 int bench_codec(const struct bench_arguments *arguments);
 int bench_service(const struct bench_arguments *arguments);
+int bench_pool(const struct bench_arguments *arguments);
+int bench_memory(const struct bench_arguments *arguments);
 
 /* An nng REP server that answers anything with reply_bytes; runs until it is killed. */
 int bench_service_echo(const char *url, size_t reply_bytes);

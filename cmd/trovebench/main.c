@@ -3,6 +3,7 @@
  * One row of the table is one scenario, in a file bench_*.c of its own.
  */
 #include "cmd/trovebench/bench.h"
+#include "cmd/trovebench/contestant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ static const struct scenario {
 	{"index", bench_index, 0.2, 7, "finding rewards beside Boost.Geometry's packed R-tree"},
 	{"codec", bench_codec, 0.2, 7, "reading events and writing replies, binary beside JSON"},
 	{"service", bench_service, 1, 5, "the service over ipc beside a bare nng echo and Redis"},
+	{"pool", bench_pool, 0.05, 7, "memory pools beside a bare free list and general allocators"},
+	{"memory", bench_memory, 0.1, 5, "the scorecard of allocators on the carts of a real shop"},
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
@@ -30,8 +33,8 @@ static void usage(FILE *out)
 		fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].help);
 	fprintf(out, "options:\n"
 	             "  --json       one JSON object instead of the table\n"
-	             "  --seconds N  how long one repetition of one case lasts (0.2; service 1)\n"
-	             "  --repeat N   repetitions, of which the median counts (7; service 5; at most 64)\n"
+	             "  --seconds N  how long one repetition of one case lasts (0.2; service 1, pool 0.05, memory 0.1)\n"
+	             "  --repeat N   repetitions, of which the median counts (7; service and memory 5; at most 64)\n"
 	             "example: trovebench index --repeat 11\n");
 }
 
@@ -67,6 +70,9 @@ int main(int argc, char **argv)
 	/* The service scenario starts this program again as the echo that it measures. */
 	if (argc == 4 && strcmp(argv[1], "echo-server") == 0)
 		return bench_service_echo(argv[2], strtoul(argv[3], NULL, 10));
+	/* And pool and memory as each allocator. */
+	if (argc == 3 && strcmp(argv[1], "pool-contestant") == 0)
+		return contestant_serve(argv[2]);
 	for (int i = 1; i < argc; i++) {
 		if (is_help(argv[i])) {
 			usage(stdout);

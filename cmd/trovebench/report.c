@@ -34,12 +34,17 @@ static double time_once(const struct bench_case *c, double seconds)
 
 void bench_run(const struct bench_arguments *a, struct bench_case *cases, unsigned count)
 {
-	double sorted[REPEAT_MAX];
 	for (unsigned i = 0; i < count; i++)
 		bench_use(cases[i].work(cases[i].context)); /* warm up */
 	for (unsigned k = 0; k < a->repeat; k++)
 		for (unsigned i = 0; i < count; i++)
 			cases[i].rates[k] = time_once(&cases[i], a->seconds);
+	bench_finish(a, cases, count);
+}
+
+void bench_finish(const struct bench_arguments *a, struct bench_case *cases, unsigned count)
+{
+	double sorted[REPEAT_MAX];
 	for (unsigned i = 0; i < count; i++) {
 		struct bench_case *c = &cases[i];
 		memcpy(sorted, c->rates, a->repeat * sizeof *sorted);

@@ -44,6 +44,8 @@ struct report {
 
 /* Times the cases in turn and fills their results. */
 void bench_run(const struct bench_arguments *arguments, struct bench_case *cases, unsigned count);
+/* Only the results, for cases whose rates were filled elsewhere. */
+void bench_finish(const struct bench_arguments *arguments, struct bench_case *cases, unsigned count);
 
 void report_open(struct report *r, const char *scenario, const struct bench_arguments *arguments);
 /* A line of plain text: in the table as it is, in JSON as a note. */

@@ -18,6 +18,7 @@ static const struct command {
 	{"ping", ping_main, "ask whether the service answers, and how fast"},
 	{"status", status_main, "print what the service tells about itself"},
 	{"health", health_main, "exit 0 when the service is ready for traffic"},
+	{"memory", memory_main, "print who holds the service's memory; --doctor: what is odd"},
 	{"send", send_main, "send events as JSON, from the argument or standard input"},
 	{"load", load_main, "put the rewards of a CSV file into the service"},
 	{"replay", replay_main, "send recorded positions or events, print what matched"},

@@ -16,6 +16,7 @@ static void add_all(struct configuration *c)
 	option_add(&c->set, net_option_rows, net_option_count, &c->net);
 	option_add(&c->set, shard_option_rows, shard_option_count, &c->shard);
 	option_add(&c->set, admin_option_rows, admin_option_count, &c->admin);
+	option_add(&c->set, memory_option_rows, memory_option_count, &c->memory);
 }
 
 /* Addresses may name the data directory. */
@@ -46,6 +47,7 @@ static bool derive(struct configuration *c, struct option_problem *problem)
 	c->shard.is_plane = c->service.space == 1;
 	c->shard.workers = net_threads(&c->net);
 	c->net.message_bytes_max = (size_t)c->shard.message_bytes_max;
+	c->net.reply_bytes_max = (size_t)c->shard.reply_bytes_max;
 	if (c->net.reply.count + c->net.collect.count == 0) {
 		snprintf(problem->text, sizeof problem->text, "events.reply, events.collect: both are empty; nobody could send");
 		return false;
@@ -71,6 +73,18 @@ bool configuration_load(struct configuration *c, const struct arguments *argumen
 		}
 	}
 	return derive(c, problem);
+}
+
+struct store_options configuration_store(const struct configuration *c)
+{
+	static const char *const kernels[] = {"auto", "scalar", "avx2", "avx512"};
+	return (struct store_options){
+		.is_plane = c->service.space == 1,
+		.capacity = (uint64_t)c->service.rewards_capacity,
+		.name_bytes = (unsigned)c->service.rewards_name_bytes,
+		.readers_max = SHARD_READERS(c->shard.workers),
+		.kernel = kernels[c->service.rewards_kernel],
+	};
 }
 
 /* ---- --print-config ---------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "engine/admin/admin.h"
 #include "engine/net/net.h"
+#include "engine/memory/memory.h"
 #include "engine/shard/shard.h"
 
 #include <stdio.h>
@@ -28,6 +29,8 @@
 	  "Radius of rewards whose file has no radius column (geo: metres).") \
 	O(integer, service, rewards_capacity, "rewards.capacity", "1000000", 1, 100000000, "", startup, \
 	  "Most rewards that are held at once; further ones are answered pool_exhausted.") \
+	O(integer, service, rewards_name_bytes, "rewards.name_bytes", "32", 1, NAME_BYTES_MAX, "bytes", startup, \
+	  "Room for names: all together may take rewards.capacity times as much; further ones are answered pool_exhausted.") \
 	O(choice, service, rewards_kernel, "rewards.kernel", "auto", 0, 0, "auto|scalar|avx2|avx512", startup, \
 	  "Instruction set of the filters; auto: the best one that processor and system offer.") \
 	O(choice, service, log_level, "log.level", "info", 0, 0, "error|warning|info|debug", live, \
@@ -43,6 +46,7 @@ struct configuration {
 	struct net_options net;
 	struct shard_options shard;
 	struct admin_options admin;
+	struct memory_options memory;
 	struct option_set set;
 };
 
@@ -56,6 +60,9 @@ struct arguments {
 
 /* Fills everything; false: problem is one line that says what, where and what was expected. */
 bool configuration_load(struct configuration *c, const struct arguments *arguments, struct option_problem *problem);
+
+/* What the options say to the store. */
+struct store_options configuration_store(const struct configuration *c);
 
 /* All options as YAML with their help: a file that troved takes. */
 void configuration_print(const struct configuration *c, FILE *out);

@@ -2,12 +2,14 @@
  * troved: the service. main sets the modules up from the bottom to the top, runs the
  * event loop of signals and HTTP, drains, and takes them down again.
  */
+#include "cmd/troved/bill.h"
 #include "cmd/troved/configuration.h"
 #include "cmd/troved/rewards_file.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/metric.h"
+#include "engine/memory/doctor.h"
 #include "engine/memory/heap.h"
 
 #include <errno.h>
@@ -28,7 +30,7 @@ static const char usage_text[] =
 	"\n"
 	"  --config FILE     YAML; every option can also be set by TROVE_SECTION_KEY and by --set\n"
 	"  --set KEY=VALUE   one option, over file and environment; a list is [a,b]\n"
-	"  --check           validate the configuration and exit\n"
+	"  --check           validate the configuration, print the memory bill (what it takes at most) and exit\n"
 	"  --print-config    print every option with value, range and help, and exit\n"
 	"  --version         print the version and exit\n"
 	"\n"
@@ -46,6 +48,10 @@ struct service {
 	struct event *signals[4];
 	struct event *timer;  /* of the drain */
 	struct event *sweep;
+	struct event *visit;  /* of the doctor */
+	struct account account;
+	struct memory_reading reading; /* the last one */
+	struct doctor doctor;
 	struct store *store;
 	struct shard *shard;
 	struct net *net;
@@ -84,7 +90,9 @@ static void write_store_metrics(const struct service *service, struct cursor *ou
 
 static void service_write_metrics(void *context, struct cursor *out)
 {
-	const struct service *service = context;
+	struct service *service = context;
+	if (reading_take(&service->account, &service->reading))
+		reading_write_metrics(&service->reading, out);
 	write_store_metrics(service, out);
 	shard_write_metrics(service->shard, out);
 	net_write_metrics(service->net, out);
@@ -92,9 +100,36 @@ static void service_write_metrics(void *context, struct cursor *out)
 	metric_write_value(out, "trove_ready", service->not_ready == NULL);
 }
 
+static void service_write_allocator(void *context, struct cursor *out)
+{
+	struct service *service = context;
+	if (reading_take(&service->account, &service->reading))
+		reading_write_json(&service->reading, out);
+	else
+		cursor_literal(out, "{\"error\":\"/proc/self/smaps cannot be read\"}\n");
+}
+
+static void service_write_doctor(void *context, struct cursor *out)
+{
+	struct service *service = context;
+	if (reading_take(&service->account, &service->reading))
+		doctor_examine(&service->doctor, &service->reading, out);
+	else
+		cursor_literal(out, "/proc/self/smaps cannot be read: nothing can be said.\n");
+}
+
+static void on_visit(evutil_socket_t unused, short what, void *argument)
+{
+	(void)unused;
+	(void)what;
+	struct service *service = argument;
+	if (reading_take(&service->account, &service->reading))
+		doctor_note(&service->doctor, &service->reading);
+}
+
 /* ---- stopping -------------------------------------------------------------------- */
 
-enum { TICK_MS = 20, LINGER_MS = 100, SWEEP_MS = 100 };
+enum { TICK_MS = 20, LINGER_MS = 100, SWEEP_MS = 100, VISIT_S = 10 };
 
 static void announce(struct service *service, const char *state)
 {
@@ -191,6 +226,7 @@ static int setup_loop(struct service *service)
 		return fail(EX_OSERR, "no event loop");
 	service->timer = evtimer_new(service->loop, on_timer, service);
 	service->sweep = event_new(service->loop, -1, EV_PERSIST, on_sweep, service);
+	service->visit = event_new(service->loop, -1, EV_PERSIST, on_visit, service);
 	service->signals[0] = evsignal_new(service->loop, SIGTERM, on_stop_signal, service);
 	service->signals[1] = evsignal_new(service->loop, SIGINT, on_stop_signal, service);
 	service->signals[2] = evsignal_new(service->loop, SIGHUP, on_reload_signal, service);
@@ -204,13 +240,8 @@ static int setup_loop(struct service *service)
 static int setup_store(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
-	static const char *const kernels[] = {"auto", "scalar", "avx2", "avx512"};
-	struct store_options options = {
-		.is_plane = o->space == 1,
-		.capacity = (uint64_t)o->rewards_capacity,
-		.readers_max = SHARD_READERS(service->configuration.shard.workers),
-		.kernel = kernels[o->rewards_kernel],
-	};
+	struct store_options options = configuration_store(&service->configuration);
+	options.account = &service->account;
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
 		char text[128];
@@ -265,11 +296,13 @@ static int setup_modules(struct service *service)
 		code = setup_store(service);
 	if (code != EX_OK)
 		return code;
+	c->shard.account = &service->account;
 	if (shard_setup(&service->shard, &c->shard, service->store) != STATUS_ok)
 		return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
-	struct admin_sources sources = {service, service_not_ready, service_write_metrics};
+	struct admin_sources sources = {service, service_not_ready, service_write_metrics, service_write_allocator,
+	                                service_write_doctor};
 	status s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
 	if (s != STATUS_ok)
 		return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
@@ -289,6 +322,8 @@ static void teardown_modules(struct service *service)
 		event_free(service->timer);
 	if (service->sweep != NULL)
 		event_free(service->sweep);
+	if (service->visit != NULL)
+		event_free(service->visit);
 	if (service->loop != NULL)
 		event_base_free(service->loop);
 	libevent_global_shutdown();
@@ -300,23 +335,42 @@ static void log_start(const struct service *service)
 	store_statistics(service->store, &s);
 	char heap[64];
 	heap_describe(heap, sizeof heap);
+	size_t unlocked = atomic_load(&service->account.unlocked_bytes);
+	if (unlocked != 0)
+		log_warning("memory",
+		            "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
+		            unlocked, strerror(atomic_load(&service->account.lock_error)));
 	log_info("service", "troved %s is ready: %llu rewards, kernel %s, %u workers, heap is %s", TROVE_VERSION,
 	         (unsigned long long)s.rewards, s.kernel, service->configuration.shard.workers, heap);
 }
 
 static int run(struct service *service)
 {
+	heap_count_calls();
+	heap_exempt_thread();
+	heap_set_options(service->configuration.memory.heap_large_pages, service->configuration.memory.heap_purge_delay_ms);
+	account_setup(&service->account, &(struct account_policy){
+		.pages = (enum region_pages)service->configuration.memory.pages,
+		.prefault = service->configuration.memory.prefault,
+		.lock = service->configuration.memory.lock,
+	});
+	if (!heap_is_mimalloc())
+		log_warning("memory", "malloc is not mimalloc's: what other threads freed may stay, and the heap is not counted");
 	int code = setup_modules(service);
 	if (code == EX_OK) {
 		log_start(service);
 		announce(service, "ready");
 		event_add(service->sweep, &(struct timeval){.tv_usec = SWEEP_MS * 1000});
+		event_add(service->visit, &(struct timeval){.tv_sec = VISIT_S});
+		heap_freeze();
 		event_base_dispatch(service->loop);
+		heap_thaw();
 		/* A reply that was handed over just now is still on its way through nng. */
 		clock_sleep_ms(LINGER_MS);
 		log_info("service", "stopped");
 	}
 	teardown_modules(service);
+	account_teardown(&service->account);
 	return code;
 }
 
@@ -376,11 +430,18 @@ int main(int count, char **values)
 		configuration_print(&service.configuration, stdout);
 		return EX_OK;
 	}
-	if (command.check) {
-		fputs("troved: the configuration is good\n", stderr);
-		return EX_OK;
-	}
 	log_setup((enum log_level)service.configuration.service.log_level,
 	          (enum log_format)service.configuration.service.log_format);
-	return run(&service);
+	static struct bill bill; /* as large */
+	service_bill(&service.configuration, &bill);
+	if (command.check)
+		service_bill_print(&bill, stdout);
+	else
+		service_bill_log(&bill);
+	if (!service_bill_fits(&service.configuration, &bill, &problem))
+		return fail(EX_CONFIG, problem.text);
+	if (!command.check)
+		return run(&service);
+	fputs("troved: the configuration is good\n", stderr);
+	return EX_OK;
 }

@@ -22,6 +22,18 @@ struct admin {
 	uint8_t *page;
 };
 
+/* libevent 2.1 cannot limit connections: the bill says what it assumes. Each may hold a request
+ * and a page that its client does not read. */
+enum { CONNECTIONS_ASSUMED = 16, CONNECTION_BYTES = HEADER_BYTES_MAX + BODY_BYTES_MAX + PAGE_BYTES_MAX };
+
+void admin_bill(const struct admin_options *o, struct bill *bill)
+{
+	bill_add(bill, "admin", "", 1, PAGE_BYTES_MAX, "the page of metrics");
+	if (o->observe_listen[0] != '\0')
+		bill_add(bill, "admin", "observe.listen", CONNECTIONS_ASSUMED, CONNECTION_BYTES,
+		         "HTTP connections with request and page; %d are assumed", CONNECTIONS_ASSUMED);
+}
+
 static void respond(struct evhttp_request *request, int code, const char *reason, const char *type, const void *body,
                  size_t bytes)
 {
@@ -70,23 +82,42 @@ static void on_readyz(struct evhttp_request *request, void *argument)
 	send_json(request, 503, "Service Unavailable", json);
 }
 
-static void on_metrics(struct evhttp_request *request, void *argument)
+static void send_page(struct evhttp_request *request, struct admin *admin, const char *type,
+                      void (*write)(void *context, struct cursor *out))
 {
-	struct admin *admin = argument;
 	if (!only_reads(request))
 		return;
 	struct cursor out;
 	cursor_init(&out, admin->page, PAGE_BYTES_MAX);
-	admin->sources.write_metrics(admin->sources.context, &out);
-	CHECK(!out.full, "the metrics page is larger than %d bytes", PAGE_BYTES_MAX);
-	respond(request, 200, "OK", "text/plain; version=0.0.4; charset=utf-8", admin->page, cursor_used(&out));
+	write(admin->sources.context, &out);
+	CHECK(!out.full, "a page is larger than %d bytes", PAGE_BYTES_MAX);
+	respond(request, 200, "OK", type, admin->page, cursor_used(&out));
+}
+
+static void on_metrics(struct evhttp_request *request, void *argument)
+{
+	struct admin *admin = argument;
+	send_page(request, admin, "text/plain; version=0.0.4; charset=utf-8", admin->sources.write_metrics);
+}
+
+static void on_allocator(struct evhttp_request *request, void *argument)
+{
+	struct admin *admin = argument;
+	send_page(request, admin, "application/json", admin->sources.write_allocator);
+}
+
+static void on_doctor(struct evhttp_request *request, void *argument)
+{
+	struct admin *admin = argument;
+	send_page(request, admin, "text/plain; charset=utf-8", admin->sources.write_doctor);
 }
 
 static void on_other(struct evhttp_request *request, void *argument)
 {
 	(void)argument;
 	if (only_reads(request))
-		send_json(request, 404, "Not Found", "{\"error\":\"no such path; there are /livez, /readyz and /metrics\"}\n");
+		send_json(request, 404, "Not Found",
+		          "{\"error\":\"no such path; there are /livez, /readyz, /metrics, /allocator and /allocator/doctor\"}\n");
 }
 
 /* "127.0.0.1:9090", "[::1]:9090" or "localhost:0" */
@@ -141,6 +172,8 @@ static status setup_http(struct admin *admin, struct event_base *loop)
 	evhttp_set_cb(admin->http, "/livez", on_livez, admin);
 	evhttp_set_cb(admin->http, "/readyz", on_readyz, admin);
 	evhttp_set_cb(admin->http, "/metrics", on_metrics, admin);
+	evhttp_set_cb(admin->http, "/allocator", on_allocator, admin);
+	evhttp_set_cb(admin->http, "/allocator/doctor", on_doctor, admin);
 	evhttp_set_gencb(admin->http, on_other, admin);
 	return STATUS_ok;
 }

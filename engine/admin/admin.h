@@ -1,6 +1,7 @@
 /*
  * admin: HTTP for people on call and for probes, on libevent. Today the observe
- * listener only: GET /livez, /readyz, /metrics; it changes nothing.
+ * listener only: GET /livez, /readyz, /metrics, /allocator and
+ * /allocator/doctor; it changes nothing.
  *
  * Thread: all of it on the thread that runs the event loop it was given (main).
  * What it shows comes through the functions in admin_sources, so that it knows no
@@ -13,6 +14,7 @@
 #include "engine/base/cursor.h"
 #include "engine/base/option.h"
 #include "engine/base/status.h"
+#include "engine/memory/bill.h"
 
 struct event_base;
 
@@ -32,9 +34,15 @@ struct admin_sources {
 	/* NULL when ready, else a short reason. */
 	const char *(*not_ready)(void *context);
 	void (*write_metrics)(void *context, struct cursor *out);
+	/* JSON; plain sentences. */
+	void (*write_allocator)(void *context, struct cursor *out);
+	void (*write_doctor)(void *context, struct cursor *out);
 };
 
 struct admin;
+
+/* What the listener takes at most. */
+void admin_bill(const struct admin_options *options, struct bill *bill);
 
 /* On failure problem names the address and the reason. */
 status admin_setup(struct admin **admin, const struct admin_options *options, struct event_base *loop,

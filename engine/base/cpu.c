@@ -3,10 +3,11 @@
 #endif
 #include "engine/base/cpu.h"
 
+#include "engine/base/cgroup.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -68,45 +69,6 @@ static bool read_numbers(const char *path, long long *first, long long *second)
 	return end != line;
 }
 
-/* Whether a list like "cpu,cpuacct" holds the controller; "" is the one list of cgroup v2. */
-static bool holds_controller(const char *list, const char *controller)
-{
-	size_t bytes = strlen(controller);
-	if (bytes == 0)
-		return list[0] == '\0';
-	for (;; list++) {
-		if (strncmp(list, controller, bytes) == 0 && (list[bytes] == ',' || list[bytes] == '\0'))
-			return true;
-		list = strchr(list, ',');
-		if (list == NULL)
-			return false;
-	}
-}
-
-/* This process's group, from lines like "4:cpu,cpuacct:/system.slice/x". */
-static void cgroup_path(const char *root, const char *controller, char *path, size_t capacity)
-{
-	char line[512];
-	path[0] = '\0';
-	snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
-	FILE *f = fopen(line, "re");
-	if (f == NULL)
-		return;
-	while (fgets(line, sizeof line, f) != NULL) {
-		char *first = strchr(line, ':');
-		char *second = first == NULL ? NULL : strchr(first + 1, ':');
-		if (second == NULL)
-			continue;
-		*second = '\0';
-		if (!holds_controller(first + 1, controller))
-			continue;
-		second[1 + strcspn(second + 1, "\n")] = '\0';
-		snprintf(path, capacity, "%s", second + 1);
-		break;
-	}
-	fclose(f);
-}
-
 static unsigned whole_processors(long long quota, long long period)
 {
 	return quota <= 0 || period <= 0 ? 0 : (unsigned)((quota + period - 1) / period);
@@ -133,7 +95,7 @@ static unsigned quota_v1(const char *root, const char *group)
 
 unsigned cpu_quota(const char *root)
 {
-	char group[256];
+	char group[CGROUP_PATH_BYTES];
 	cgroup_path(root, "", group, sizeof group);
 	unsigned count = quota_v2(root, group);
 	/* Inside a container the own group is mounted as the root of the tree. */

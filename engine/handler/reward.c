@@ -70,7 +70,8 @@ static status reward_put_plan(const struct state *state, const struct event *eve
 	struct reward reward = reward_of(e);
 	status s = store_can_put(state->store, &reward);
 	if (s == STATUS_pool_exhausted)
-		snprintf(problem->message, sizeof problem->message, "no room for another reward (rewards.capacity) or kind");
+		snprintf(problem->message, sizeof problem->message,
+		         "no room for another reward (rewards.capacity), its name (rewards.name_bytes) or kind");
 	*effect = &e->head;
 	return s;
 }

@@ -2,9 +2,11 @@
 
 #include "engine/base/check.h"
 
-void account_setup(struct account *account)
+#include <string.h>
+
+void account_setup(struct account *account, const struct account_policy *policy)
 {
-	*account = (struct account){};
+	*account = (struct account){.policy = *policy};
 	pthread_mutex_init(&account->lock, NULL);
 }
 
@@ -12,6 +14,68 @@ void account_teardown(struct account *account)
 {
 	CHECK(account->first == NULL, "memory is still held: %s", account->first->name);
 	pthread_mutex_destroy(&account->lock);
+}
+
+status account_open(struct account *account, struct region *region, struct holding *holding, size_t bytes,
+                    size_t prefault_bytes)
+{
+	static const struct account_policy none = {.pages = REGION_PAGES_transparent};
+	const struct account_policy *policy = account == NULL ? &none : &account->policy;
+	struct region_options options = {
+		.name = holding->name,
+		.pages = policy->pages,
+		.node = -1,
+		.prefault = policy->prefault && prefault_bytes >= bytes,
+		.lock = policy->lock,
+	};
+	status s = region_open(region, bytes, &options);
+	if (s != STATUS_ok)
+		return s;
+	if (policy->prefault && prefault_bytes < bytes)
+		memset(region->bytes, 0, prefault_bytes);
+	holding->bytes = region->bytes;
+	holding->reserved = region->reserved;
+	holding->pages = region->pages;
+	holding->node = region->node;
+	holding->locked = region->locked;
+	if (account != NULL && region->lock_error != 0) {
+		atomic_fetch_add_explicit(&account->unlocked_bytes, region->reserved, memory_order_relaxed);
+		atomic_store_explicit(&account->lock_error, region->lock_error, memory_order_relaxed);
+	}
+	account_add(account, holding);
+	return STATUS_ok;
+}
+
+status account_open_pool(struct account *account, struct pool **pool, struct holding *holding,
+                         const struct pool_options *options)
+{
+	struct pool_options own = *options;
+	if (account != NULL) {
+		own.pages = account->policy.pages;
+		own.lock = account->policy.lock;
+	}
+	status s = pool_setup(pool, &own);
+	if (s != STATUS_ok)
+		return s;
+	holding->name = options->name;
+	holding->kind = HOLDING_pool;
+	holding->pool = *pool;
+	account_add(account, holding);
+	return STATUS_ok;
+}
+
+void account_close_pool(struct pool **pool, struct holding *holding)
+{
+	account_remove(holding);
+	if (*pool != NULL)
+		pool_teardown(pool);
+}
+
+void account_close(struct region *region, struct holding *holding)
+{
+	account_remove(holding);
+	if (region->bytes != NULL)
+		region_close(region);
 }
 
 void account_add(struct account *account, struct holding *holding)

@@ -12,6 +12,9 @@
 #ifndef ENGINE_MEMORY_ACCOUNT_H
 #define ENGINE_MEMORY_ACCOUNT_H
 
+#include "engine/memory/pool.h"
+#include "engine/memory/region.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -26,21 +29,47 @@ struct holding {
 	enum holding_kind kind;
 	const void *bytes;
 	size_t reserved;
-	const void *owner;          /* HOLDING_pool: the struct pool; else NULL */
+	enum region_pages pages;
+	int node;                   /* -1: any */
+	bool locked;
+	const struct pool *pool;    /* HOLDING_pool: says all of the below and above by itself */
 	_Atomic size_t in_use;      /* bytes, as the owner last said */
 	_Atomic size_t high_water;  /* the most that in_use was */
 	struct account *account;    /* NULL: not entered */
 	struct holding *next, *previous;
 };
 
+/* How memory is to be had, for everybody: the options memory.*. */
+struct account_policy {
+	enum region_pages pages; /* the best kind to try */
+	bool prefault, lock;
+};
+
 struct account {
 	pthread_mutex_t lock;
 	struct holding *first;
+	struct account_policy policy;
+	_Atomic size_t unlocked_bytes; /* that the system refused to lock */
+	_Atomic int lock_error;        /* why */
 };
 
-void account_setup(struct account *account);
+void account_setup(struct account *account, const struct account_policy *policy);
 /* Nothing is entered any more. */
 void account_teardown(struct account *account);
+
+/*
+ * Maps bytes by the policy (without an account: small pages, touched when used), and enters
+ * them with the holding's name, option and kind, which the caller has set. Where the policy
+ * prefaults, the first prefault_bytes are touched. Errors as of region_open. account_close takes them out and gives them back.
+ */
+status account_open(struct account *account, struct region *region, struct holding *holding, size_t bytes,
+                    size_t prefault_bytes);
+void account_close(struct region *region, struct holding *holding);
+
+/* Sets a pool up by the policy and enters it. pages and lock of the options are filled in. */
+status account_open_pool(struct account *account, struct pool **pool, struct holding *holding,
+                         const struct pool_options *options);
+void account_close_pool(struct pool **pool, struct holding *holding);
 
 /* Enters name, option, kind, bytes and reserved as they stand; account may be NULL. */
 void account_add(struct account *account, struct holding *holding);

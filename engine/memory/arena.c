@@ -1,30 +1,22 @@
 #include "engine/memory/arena.h"
 
-#include <sys/mman.h>
-
 status arena_init(struct arena *a, size_t capacity, const struct arena_options *options)
 {
-	void *bytes = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (bytes == MAP_FAILED)
-		return STATUS_pool_exhausted;
-	*a = (struct arena){.bytes = bytes, .capacity = capacity};
-	if (options != NULL) {
-		a->holding = (struct holding){
-			.name = options->name,
-			.option = options->option,
-			.kind = HOLDING_arena,
-			.bytes = bytes,
-			.reserved = capacity,
-		};
-		account_add(options->account, &a->holding);
-	}
-	return STATUS_ok;
+	static const struct arena_options none = {.name = "arena"};
+	if (options == NULL)
+		options = &none;
+	*a = (struct arena){
+		.holding = {.name = options->name, .option = options->option, .kind = HOLDING_arena},
+		.capacity = capacity,
+	};
+	status s = account_open(options->account, &a->region, &a->holding, capacity,
+	                        options->prefault_bytes == 0 ? capacity : options->prefault_bytes);
+	a->bytes = a->region.bytes;
+	return s;
 }
 
 void arena_deinit(struct arena *a)
 {
-	account_remove(&a->holding);
-	if (a->bytes != NULL)
-		munmap(a->bytes, a->capacity);
+	account_close(&a->region, &a->holding);
 	*a = (struct arena){};
 }

@@ -18,6 +18,7 @@ struct arena {
 	uint8_t *bytes;
 	size_t used;
 	size_t capacity;
+	struct region region;
 	struct holding holding; /* in use and high water are brought up to date by a reset */
 };
 
@@ -25,9 +26,10 @@ struct arena_options {
 	const char *name;   /* static text */
 	const char *option; /* the key that sizes it, or NULL */
 	struct account *account;
+	size_t prefault_bytes; /* at most so much of it is touched at the start; 0: all, where the policy says so */
 };
 
-/* Reserves capacity bytes (page-aligned, zero). options may be NULL: not accounted.
+/* Reserves capacity bytes, page-aligned, zero. options may be NULL: not accounted.
  * STATUS_pool_exhausted if the system has none. The caller owns the arena, which must
  * stay where it is. */
 status arena_init(struct arena *a, size_t capacity, const struct arena_options *options);

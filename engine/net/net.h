@@ -21,18 +21,19 @@
 	  "Where events are taken without an answer (nng PULL).") \
 	O(list, net, publish, "events.publish", "[tcp://127.0.0.1:4702]", 0, 0, "", startup, \
 	  "Where publications go out (nng PUB).") \
-	O(integer, net, contexts, "events.contexts", "256", 1, 65536, "", startup, \
+	O(integer, net, contexts, "events.contexts", "128", 1, 65536, "", startup, \
 	  "Requests that may be in work or on their way back at once, over all peers.") \
 	O(integer, net, threads, "events.threads", "0", 0, 256, "", startup, \
 	  "Threads that answer; 0: two for each processor that this process may use (cgroup limits count).") \
 	O(integer, net, send_timeout_ms, "events.send_timeout_ms", "1000", 100, 600000, "ms", startup, \
 	  "A peer that does not read a reply for this long is disconnected: its replies hold what others need.") \
-	O(integer, net, peers_max, "events.peers_max", "10000", 1, 1000000, "", startup, \
+	O(integer, net, peers_max, "events.peers_max", "256", 1, 1000000, "", startup, \
 	  "Connections over all event sockets; a further one is closed at once.")
 
 struct net_options {
 	NET_OPTIONS(OPTION_MEMBER)
 	size_t message_bytes_max; /* from events.message_bytes_max */
+	size_t reply_bytes_max;   /* from events.reply_bytes_max */
 };
 
 extern const struct option net_option_rows[];
@@ -42,6 +43,9 @@ struct net;
 
 /* Threads on which shard_handle may be called at once, for shard_options.workers. */
 unsigned net_threads(const struct net_options *options);
+
+/* What the sockets take at most, all peers together. */
+void net_bill(const struct net_options *options, struct bill *bill);
 
 /* Opens the sockets and listens. The shard stays the caller's. On failure `problem` names
  * the address and the reason. STATUS_pool_exhausted: no memory; STATUS_internal: nng refused. */

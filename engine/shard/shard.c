@@ -187,8 +187,8 @@ status shard_setup(struct shard **out, const struct shard_options *options, stru
 	wakeup_init(&shard->wakeup);
 	status s = ring_init(&shard->queue, (unsigned)options->queue);
 	if (s == STATUS_ok)
-		s = arena_init(&shard->effects, 64 * sizeof(struct effect_reward_put),
-		               &(struct arena_options){"effects of one batch", NULL, options->account});
+		s = arena_init(&shard->effects, EFFECT_BYTES,
+		               &(struct arena_options){.name = "effects of one batch", .account = options->account});
 	if (s == STATUS_ok)
 		s = setup_workers(shard);
 	if (s == STATUS_ok && start_writer(shard) != 0)

@@ -33,6 +33,9 @@ struct shard {
 /* Told with `overloaded`: by then the writer has been through its queue many times. */
 enum { RETRY_AFTER_MS = 10 };
 
+/* Of the effects of one batch. */
+enum { EFFECT_BYTES = 64 * sizeof(struct effect_reward_put) };
+
 /* shard.c: answers one message from end to end on the calling thread. is_writer says
  * whether changes may be made. */
 void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job, bool is_writer);

@@ -5,17 +5,27 @@
 #include <pthread.h>
 #include <sched.h>
 
+/* A batch of some hundred JSON events needs no more; the rest is there for the largest messages. */
+enum { DECODE_TOUCHED_BYTES = 1 << 20 };
+
 status worker_init(struct worker *w, const struct shard_options *options, struct store *store)
 {
 	status s = store_reader_create(store, &w->reader);
 	if (s != STATUS_ok)
 		return s;
-	s = arena_init(&w->arena, (size_t)options->decode_bytes_max,
-	               &(struct arena_options){"decode arenas", "events.decode_bytes_max", options->account});
-	if (s != STATUS_ok)
-		return s;
-	return arena_init(&w->reply, (size_t)options->reply_bytes_max,
-	                  &(struct arena_options){"reply buffers", "events.reply_bytes_max", options->account});
+	const struct arena_options decode = {
+		.name = "decode arenas",
+		.option = "events.decode_bytes_max",
+		.account = options->account,
+		.prefault_bytes = DECODE_TOUCHED_BYTES,
+	};
+	const struct arena_options reply = {
+		.name = "reply buffers",
+		.option = "events.reply_bytes_max",
+		.account = options->account,
+	};
+	s = arena_init(&w->arena, (size_t)options->decode_bytes_max, &decode);
+	return s != STATUS_ok ? s : arena_init(&w->reply, (size_t)options->reply_bytes_max, &reply);
 }
 
 void worker_deinit(struct worker *w)

@@ -91,6 +91,7 @@ struct store {
 	_Atomic uint64_t merges_total;
 	_Atomic uint64_t merged_rewards_total;
 	_Atomic uint64_t resident_bytes;
+	_Atomic uint64_t name_bytes; /* of what is live; the writer's */
 
 	/* Under the lock. */
 	alignas(CACHE_LINE_BYTES) pthread_mutex_t lock;
@@ -98,6 +99,7 @@ struct store {
 	pthread_cond_t settled; /* for store_settle */
 	uint64_t capacity;
 	struct account *account;
+	uint64_t name_bytes_max;
 	struct run *spare_runs;
 	struct view *spare_views;
 	struct run *retired_runs;
@@ -118,6 +120,17 @@ struct store {
 	unsigned readers_max;
 	struct store_reader *readers;
 };
+
+/*
+ * What packed runs may hold while the merger rests, slots that ended included, and bytes of
+ * text; beyond it the merger puts everything into one run next. The writer cannot add to them meanwhile
+ * more than the open runs take. So these and one merged run are all that there ever is.
+ */
+static inline uint64_t store_slots_max(uint64_t capacity) { return capacity + capacity / 2; }
+static inline uint64_t store_text_max(uint64_t capacity, uint64_t name_bytes_max)
+{
+	return store_slots_max(capacity) + name_bytes_max + name_bytes_max / 2;
+}
 
 /* Under the lock: the next version. */
 static inline uint64_t store_next_version(const struct store *store)
@@ -140,11 +153,6 @@ bool store_can_freeze(const struct store *store);
 status store_freeze(struct store *store);
 /* Under the lock: the run and slot of a live reward. */
 bool store_live_slot(const struct store *store, struct identifier id, struct run **run, uint32_t *slot);
-
-/* Enters a run's memory in the account and the counters. */
-void store_enter_run(struct store *store, struct run *run, const char *name);
-/* Takes it out and gives the run back to the system. */
-void store_drop_run(struct store *store, struct run **run);
 
 /* merge.c */
 status merge_setup(struct store *store);

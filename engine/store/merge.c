@@ -14,6 +14,7 @@
  * whoever sees the new view sees at least that version.
  */
 #include "engine/base/clock.h"
+#include "engine/memory/heap.h"
 #include "engine/store/inside.h"
 #include "engine/store/pack.h"
 
@@ -55,7 +56,8 @@ static void give_back_run(struct store *store, struct run *run)
 		store->spare_runs = run;
 		return;
 	}
-	store_drop_run(store, &run);
+	atomic_fetch_sub_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+	run_destroy(&run);
 }
 
 /* With the lock, which it gives up while it waits for readers. */
@@ -121,6 +123,20 @@ static bool is_settled(const struct store *store)
 	       (view->runs[1]->level_count != 0 && view->runs[1]->ended_count <= store->unpublished_ends);
 }
 
+/* More than the bill has: slots that ended in runs too small to be rewritten alone add up. */
+static bool is_above_bill(const struct store *store, const struct merge *m)
+{
+	uint64_t slots = 0;
+	uint64_t text = 0;
+	for (unsigned i = 0; i < m->run_count; i++) {
+		if (m->runs[i]->level_count == 0)
+			continue;
+		slots += m->runs[i]->capacity;
+		text += m->runs[i]->text_used;
+	}
+	return slots > store_slots_max(store->capacity) || text > store_text_max(store->capacity, store->name_bytes_max);
+}
+
 /* Under the lock. Fills m->runs; false: nothing to do now. */
 static bool choose(struct store *store, struct merge *m, bool is_idle)
 {
@@ -132,6 +148,8 @@ static bool choose(struct store *store, struct merge *m, bool is_idle)
 		return count != 0 && !is_settled(store);
 	if (count == 0)
 		return false;
+	if (count > 1 && is_above_bill(store, m))
+		return true;
 	qsort(m->runs, count, sizeof m->runs[0], by_size);
 	uint64_t sum = run_count_of(m->runs[0]);
 	unsigned growth = is_idle ? IDLE_GROWTH : 1;
@@ -186,7 +204,7 @@ static status build(const struct store *store, struct merge *m)
 	status s = gather(m);
 	if (s != STATUS_ok || m->count == 0)
 		return s;
-	s = run_create(&m->merged, store->is_plane, true, m->count, m->text_bytes);
+	s = run_create(&m->merged, store->account, store->is_plane, true, m->count, m->text_bytes);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(m->places, m->count, store->is_plane);
@@ -257,7 +275,7 @@ static void replace_sources(struct store *store, struct merge *m, struct view *v
 	atomic_fetch_add_explicit(&store->merges_total, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->merged_rewards_total, m->count, memory_order_relaxed);
 	if (m->merged != NULL)
-		store_enter_run(store, m->merged, "reward runs");
+		atomic_fetch_add_explicit(&store->resident_bytes, m->merged->byte_count, memory_order_relaxed);
 }
 
 /* Under the lock; gives it up while it builds. */
@@ -323,6 +341,7 @@ static void prepare_settle(struct store *store)
 
 static void *merger_main(void *argument)
 {
+	heap_exempt_thread(); /* it builds runs */
 	struct store *store = argument;
 	struct merge *m = calloc(1, sizeof *m);
 	CHECK(m != NULL, "no memory for the merger");

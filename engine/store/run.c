@@ -5,9 +5,6 @@
 #include <float.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-enum { HUGE_PAGE_BYTES = 2 << 20 };
 
 static uint32_t round_up(uint32_t count, uint32_t step) { return (count + step - 1) / step * step; }
 
@@ -85,37 +82,52 @@ static uint32_t table_mask_for(uint32_t capacity)
 	return (uint32_t)(size - 1);
 }
 
-static uint8_t *map_bytes(size_t count)
+static void plan(struct run *run, bool is_packed, uint32_t capacity, uint64_t text_capacity)
 {
-	void *bytes = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (bytes == MAP_FAILED)
-		return NULL;
-	/* Advice only: without huge pages everything works, with a TLB miss here and there. */
-	if (count >= HUGE_PAGE_BYTES)
-		(void)madvise(bytes, count, MADV_HUGEPAGE);
-	return bytes;
+	run->capacity = capacity;
+	run->text_capacity = text_capacity;
+	run->table_mask = table_mask_for(capacity);
+	if (is_packed)
+		plan_levels(run);
+	run->byte_count = place_all(run, NULL);
 }
 
-status run_create(struct run **out, bool is_plane, bool is_packed, uint32_t capacity, uint64_t text_capacity)
+uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity)
+{
+	struct run run = {};
+	plan(&run, is_packed, capacity, text_capacity);
+	return run.byte_count + sizeof run;
+}
+
+uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity)
+{
+	/* Sizes of tables are powers of two: up to three entries a slot. */
+	uint64_t table_bytes = ((uint64_t)table_mask_for((uint32_t)capacity) + 1) * sizeof(uint32_t);
+	return run_bytes(true, (uint32_t)capacity, text_capacity) - table_bytes + 3 * (capacity + 16) * sizeof(uint32_t);
+}
+
+status run_create(struct run **out, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
+                  uint64_t text_capacity)
 {
 	struct run *run = calloc(1, sizeof *run);
 	if (run == NULL)
 		return STATUS_pool_exhausted;
 	run->is_plane = is_plane;
-	run->capacity = capacity;
-	run->text_capacity = text_capacity;
 	/* Readers of an open run look while it grows: there each slot's own `born` counts. */
 	run->born_max = is_packed ? 0 : UINT64_MAX;
-	run->table_mask = table_mask_for(capacity);
-	if (is_packed)
-		plan_levels(run);
-	run->byte_count = place_all(run, NULL);
-	run->bytes = map_bytes(run->byte_count);
-	if (run->bytes == NULL) {
+	plan(run, is_packed, capacity, text_capacity);
+	run->holding = (struct holding){
+		.name = is_packed ? "reward runs" : "open reward runs",
+		.option = is_packed ? "rewards.capacity" : NULL,
+		.kind = HOLDING_snapshot,
+	};
+	status s = account_open(account, &run->region, &run->holding, run->byte_count, run->byte_count);
+	if (s != STATUS_ok) {
 		free(run);
-		return STATUS_pool_exhausted;
+		return s;
 	}
-	place_all(run, run->bytes);
+	holding_use(&run->holding, run->byte_count);
+	place_all(run, run->region.bytes);
 	*out = run;
 	return STATUS_ok;
 }
@@ -124,8 +136,7 @@ void run_destroy(struct run **run)
 {
 	if (*run == NULL)
 		return;
-	account_remove(&(*run)->holding);
-	munmap((*run)->bytes, (*run)->byte_count);
+	account_close(&(*run)->region, &(*run)->holding);
 	free(*run);
 	*run = NULL;
 }

@@ -95,13 +95,19 @@ struct run {
 	uint32_t ended_count;
 	bool is_merging;
 	struct run *next;
-	void *bytes;
 	size_t byte_count;
+	struct region region;
 	struct holding holding;
 };
 
+/* Bytes that a packed run of so many slots and so much text takes at most, however full its table. */
+uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity);
+/* Exactly what run_create reserves for a run of these. */
+uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity);
+
 /* A run without slots. is_packed reserves the levels. STATUS_pool_exhausted. */
-status run_create(struct run **run, bool is_plane, bool is_packed, uint32_t capacity, uint64_t text_capacity);
+status run_create(struct run **run, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
+                  uint64_t text_capacity);
 void run_destroy(struct run **run);
 /* Makes an open run empty again; no reader may see it. */
 void run_clear(struct run *run);

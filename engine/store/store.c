@@ -18,36 +18,17 @@ static uint64_t random_seed(const void *address)
 	return hash_bytes(parts, sizeof parts, (uint64_t)clock_unix_ms());
 }
 
-void store_enter_run(struct store *store, struct run *run, const char *name)
-{
-	run->holding = (struct holding){
-		.name = name,
-		.option = run->level_count == 0 ? NULL : "rewards.capacity",
-		.kind = HOLDING_snapshot,
-		.bytes = run->bytes,
-		.reserved = run->byte_count,
-	};
-	holding_use(&run->holding, run->byte_count);
-	account_add(store->account, &run->holding);
-	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
-}
-
-void store_drop_run(struct store *store, struct run **run)
-{
-	atomic_fetch_sub_explicit(&store->resident_bytes, (*run)->byte_count, memory_order_relaxed);
-	run_destroy(run);
-}
-
 static status setup_runs(struct store *store)
 {
 	for (unsigned i = 0; i < OPEN_RUNS; i++) {
 		struct run *run = NULL;
-		status s = run_create(&run, store->is_plane, false, OPEN_SLOTS, OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
+		status s = run_create(&run, store->account, store->is_plane, false, OPEN_SLOTS,
+		                      OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
 		if (s != STATUS_ok)
 			return s;
 		run->next = store->spare_runs;
 		store->spare_runs = run;
-		store_enter_run(store, run, "open reward runs");
+		atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
 	}
 	return STATUS_ok;
 }
@@ -68,7 +49,8 @@ static void setup_views(struct store *store)
 static status setup_readers(struct store *store, unsigned readers_max)
 {
 	size_t bytes = (size_t)readers_max * sizeof *store->readers;
-	status s = arena_init(&store->readers_room, bytes, &(struct arena_options){"reward readers", NULL, store->account});
+	const struct arena_options room = {.name = "reward readers", .account = store->account};
+	status s = arena_init(&store->readers_room, bytes, &room);
 	if (s != STATUS_ok)
 		return s;
 	store->readers = arena_take(&store->readers_room, bytes, alignof(struct store_reader));
@@ -92,7 +74,7 @@ static status setup_parts(struct store *store, unsigned readers_max)
 	if (s != STATUS_ok)
 		return s;
 	s = arena_init(&store->ends_room, ENDS_MAX * sizeof *store->ends,
-	               &(struct arena_options){"ends during a merge", NULL, store->account});
+	               &(struct arena_options){.name = "ends during a merge", .account = store->account});
 	if (s != STATUS_ok)
 		return s;
 	store->ends = arena_take(&store->ends_room, ENDS_MAX * sizeof *store->ends, alignof(struct end));
@@ -113,6 +95,7 @@ status store_setup(struct store **out, const struct store_options *options)
 	store->is_plane = options->is_plane;
 	store->capacity = options->capacity;
 	store->account = options->account;
+	store->name_bytes_max = store_name_bytes_max(options);
 	store->seed = random_seed(store);
 	epoch_init(&store->epoch);
 	pthread_mutex_init(&store->lock, NULL);
@@ -195,9 +178,17 @@ static bool can_end(const struct store *store, const struct run *run)
 	return !run->is_merging || store->end_count < ENDS_MAX;
 }
 
+static uint32_t slot_name_bytes(const struct run *run, uint32_t slot) { return (uint8_t)run->text[run->cold[slot].name]; }
+
+static uint64_t live_name_bytes(const struct store *store)
+{
+	return atomic_load_explicit(&store->name_bytes, memory_order_relaxed);
+}
+
 static void end_slot(struct store *store, struct run *run, uint32_t slot)
 {
 	uint64_t version = store_next_version(store);
+	atomic_fetch_sub_explicit(&store->name_bytes, slot_name_bytes(run, slot), memory_order_relaxed);
 	run_end(run, slot, version);
 	run->ended_count++;
 	store->unpublished_ends++;
@@ -234,6 +225,9 @@ static status plan_put(const struct store *store, const struct reward *reward, s
 	uint64_t live = atomic_load_explicit(&store->live, memory_order_relaxed);
 	if (plan->is_new && live >= store->capacity)
 		return STATUS_pool_exhausted;
+	uint64_t freed = plan->is_new ? 0 : slot_name_bytes(plan->old_run, plan->old_slot);
+	if (live_name_bytes(store) - freed + reward->name_bytes > store->name_bytes_max)
+		return STATUS_pool_exhausted;
 	return kinds_can_add(&store->kinds, kind, kind_bytes) ? STATUS_ok : STATUS_pool_exhausted;
 }
 
@@ -266,6 +260,7 @@ static status put_locked(struct store *store, const struct reward *reward)
 	if (!plan.is_new)
 		end_slot(store, plan.old_run, plan.old_slot);
 	run_append(store_view(store)->runs[0], reward, kind_number, store_next_version(store), store->seed);
+	atomic_fetch_add_explicit(&store->name_bytes, reward->name_bytes, memory_order_relaxed);
 	if (plan.is_new)
 		atomic_fetch_add_explicit(&store->live, 1, memory_order_relaxed);
 	return STATUS_ok;
@@ -364,17 +359,22 @@ static status fill_packed(struct store *store, struct run *run, const struct rew
 	return STATUS_ok;
 }
 
-/* Live rewards that the rows replace. */
+/* Live rewards that the rows replace, and the bytes of their names. */
 static uint64_t count_replaced(const struct store *store, const struct reward *rewards,
-                               const struct pack_place *places, uint32_t count)
+                               const struct pack_place *places, uint32_t count, uint64_t *name_bytes)
 {
 	uint64_t replaced = 0;
+	*name_bytes = 0;
 	struct run *run;
 	uint32_t slot;
 	if (atomic_load_explicit(&store->live, memory_order_relaxed) == 0)
 		return 0;
-	for (uint32_t i = 0; i < count; i++)
-		replaced += store_live_slot(store, rewards[places[i].index].id, &run, &slot);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!store_live_slot(store, rewards[places[i].index].id, &run, &slot))
+			continue;
+		replaced++;
+		*name_bytes += slot_name_bytes(run, slot);
+	}
 	return replaced;
 }
 
@@ -409,16 +409,17 @@ static status install_behind(struct store *store, struct run *run)
 static status load_places(struct store *store, const struct reward *rewards, struct pack_place *places, uint32_t count)
 {
 	uint64_t text = 0;
+	uint64_t replaced_names;
 	for (uint32_t i = 0; i < count; i++)
 		text += run_text_bytes(rewards[places[i].index].name_bytes);
-	uint64_t replaced = count_replaced(store, rewards, places, count);
+	uint64_t replaced = count_replaced(store, rewards, places, count, &replaced_names);
 	uint64_t live = atomic_load_explicit(&store->live, memory_order_relaxed) + count - replaced;
-	if (live > store->capacity)
+	if (live > store->capacity || live_name_bytes(store) - replaced_names + (text - count) > store->name_bytes_max)
 		return STATUS_pool_exhausted;
 	if (store->is_merging && replaced > ENDS_MAX - store->end_count)
 		return STATUS_overloaded;
 	struct run *run = NULL;
-	status s = run_create(&run, store->is_plane, true, count, text);
+	status s = run_create(&run, store->account, store->is_plane, true, count, text);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(places, count, store->is_plane);
@@ -432,7 +433,8 @@ static status load_places(struct store *store, const struct reward *rewards, str
 		return s;
 	}
 	atomic_store_explicit(&store->live, live, memory_order_relaxed);
-	store_enter_run(store, run, "reward runs");
+	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+	atomic_fetch_add_explicit(&store->name_bytes, text - count, memory_order_relaxed);
 	atomic_store_explicit(&store->version, store_next_version(store), memory_order_release);
 	store->unpublished_ends = 0;
 	return STATUS_ok;
@@ -469,6 +471,8 @@ void store_statistics(const struct store *store, struct store_statistics *out)
 		.merges_total = atomic_load_explicit(&store->merges_total, memory_order_relaxed),
 		.merged_rewards_total = atomic_load_explicit(&store->merged_rewards_total, memory_order_relaxed),
 		.resident_bytes = atomic_load_explicit(&store->resident_bytes, memory_order_relaxed),
+		.name_bytes = live_name_bytes(store),
+		.name_bytes_max = store->name_bytes_max,
 		.kernel = store->filter->name,
 	};
 }

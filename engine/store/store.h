@@ -19,6 +19,7 @@
 
 #include "engine/base/status.h"
 #include "engine/memory/account.h"
+#include "engine/memory/bill.h"
 #include "engine/store/geometry.h"
 #include "proto/event.h"
 #include "proto/reply.h"
@@ -31,6 +32,7 @@ struct store_reader;
 struct store_options {
 	bool is_plane;
 	uint64_t capacity;     /* rewards, at most */
+	unsigned name_bytes;   /* of a name on average: all together may take capacity times as much; 0: the longest */
 	unsigned readers_max;  /* store_reader_create calls, at most */
 	const char *kernel;    /* "auto", "scalar", "avx2", "avx512" */
 	struct account *account; /* where its memory is entered, or NULL */
@@ -76,8 +78,15 @@ struct store_statistics {
 	uint64_t merges_total;
 	uint64_t merged_rewards_total;
 	uint64_t resident_bytes; /* reserved by the store's parts */
+	uint64_t name_bytes;     /* of live rewards */
+	uint64_t name_bytes_max;
 	const char *kernel;      /* the one in use */
 };
+
+/* What a store of these options takes at most. */
+void store_bill(const struct store_options *options, struct bill *bill);
+/* Bytes of names that it holds at most. */
+uint64_t store_name_bytes_max(const struct store_options *options);
 
 /* STATUS_pool_exhausted: no memory. STATUS_invalid_field: unknown kernel, or one that
  * this machine does not have. */
@@ -95,8 +104,8 @@ void store_locate(struct store_reader *reader, const struct locate_query *query,
 status store_get(struct store_reader *reader, struct identifier id, struct reward_view *view);
 
 /*
- * Writer. Adds or replaces a reward. STATUS_pool_exhausted: capacity or KINDS_MAX is
- * reached; STATUS_overloaded: merging is behind, try again. Nothing changes on failure.
+ * Writer. Adds or replaces a reward. STATUS_pool_exhausted: capacity, the room for names or
+ * KINDS_MAX is reached; STATUS_overloaded: merging is behind, try again. Nothing changes on failure.
  * store_can_put answers the same question without changing anything ("plan").
  */
 status store_can_put(const struct store *store, const struct reward *reward);
@@ -109,7 +118,7 @@ uint64_t store_publish(struct store *store);
 
 /* Writer, before traffic: adds many rewards as one packed run and publishes. Later rows
  * win over earlier ones of the same id. The rows stay the caller's. STATUS_pool_exhausted:
- * capacity, KINDS_MAX or memory; nothing is added then. */
+ * capacity, room for names, KINDS_MAX or memory; nothing is added then. */
 status store_load(struct store *store, const struct reward *rewards, uint64_t count);
 
 /* Writer. Waits until everything is in one packed run (tests, benchmarks). */

@@ -4,6 +4,7 @@
 #include "engine/store/store.h"
 #include "tests/support/allocation_count.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,6 +95,99 @@ static void test_limits(void **state)
 	struct store_statistics statistics;
 	store_statistics(store, &statistics);
 	assert_int_equal(statistics.rewards, 300);
+	store_teardown(&store);
+}
+
+/* A name of so many bytes. */
+static status put_named(struct store *store, uint64_t id, uint32_t name_bytes)
+{
+	static const char letters[NAME_BYTES_MAX + 1] = "name";
+	struct reward reward = make_reward(id, 0, 0);
+	reward.name = letters;
+	reward.name_bytes = name_bytes;
+	assert_int_equal(store_can_put(store, &reward), store_put(store, &reward));
+	status s = store_put(store, &reward);
+	store_publish(store);
+	return s;
+}
+
+static void test_names_have_a_bound(void **state)
+{
+	(void)state;
+	struct store *store = NULL;
+	struct store_options options = {.is_plane = true, .capacity = 8192, .name_bytes = 10, .readers_max = 1, .kernel = "auto"};
+	assert_int_equal(store_name_bytes_max(&options), 81920);
+	assert_int_equal(store_setup(&store, &options), STATUS_ok);
+	uint64_t most = 81920 / 127;
+	for (uint64_t id = 0; id < most; id++)
+		assert_int_equal(put_named(store, id, 127), STATUS_ok);
+	assert_int_equal(put_named(store, most, 127), STATUS_pool_exhausted);
+	assert_int_equal(put_named(store, most, 81920 % 127), STATUS_ok);
+	assert_int_equal(put_named(store, most + 1, 1), STATUS_pool_exhausted);
+	assert_int_equal(put_named(store, 5, 127), STATUS_ok); /* in place of itself */
+	assert_int_equal(store_remove(store, (struct identifier){.low = 5}), STATUS_ok);
+	assert_int_equal(put_named(store, most + 1, 127), STATUS_ok);
+	struct store_statistics statistics;
+	store_statistics(store, &statistics);
+	assert_int_equal(statistics.name_bytes, 81920);
+
+	struct reward rows[2] = {make_reward(1, 0, 0), make_reward(90000, 0, 0)};
+	rows[0].name = rows[1].name = "longer";
+	rows[0].name_bytes = rows[1].name_bytes = 6;
+	assert_int_equal(store_load(store, rows, 2), STATUS_ok); /* id 1 had 127 */
+	rows[1].id.low = 90001;
+	for (int i = 0; i < 19; i++, rows[1].id.low++)
+		assert_int_equal(store_load(store, rows + 1, 1), STATUS_ok);
+	assert_int_equal(store_load(store, rows + 1, 1), STATUS_pool_exhausted);
+	store_teardown(&store);
+}
+
+static uint64_t packed_slots(struct store *store)
+{
+	uint64_t slots = 0;
+	pthread_mutex_lock(&store->lock);
+	const struct view *view = store_view(store);
+	for (unsigned i = 0; i < view->run_count; i++)
+		if (view->runs[i]->level_count != 0)
+			slots += view->runs[i]->capacity;
+	pthread_mutex_unlock(&store->lock);
+	return slots;
+}
+
+/* Ended slots wait for a merge; however the changes come, they stay within what the bill has. Here a little less than
+ * half of the rewards change, so that no size tier and no run that is half ended calls for the largest run. */
+static void test_the_bill_holds_while_all_changes(void **state)
+{
+	(void)state;
+	enum { REWARDS = 200000, CHANGED = REWARDS / 2 - 100, PUTS = 400000 };
+	struct store *store = NULL;
+	struct store_options options = {.is_plane = true, .capacity = REWARDS, .name_bytes = 4, .readers_max = 1, .kernel = "auto"};
+	struct bill bill = {};
+	store_bill(&options, &bill);
+	assert_int_equal(store_setup(&store, &options), STATUS_ok);
+	struct reward *rows = calloc(REWARDS, sizeof *rows);
+	for (uint64_t i = 0; i < REWARDS; i++) {
+		rows[i] = make_reward(i, (double)i, 0);
+		rows[i].name = "four";
+		rows[i].name_bytes = 4;
+	}
+	assert_int_equal(store_load(store, rows, REWARDS), STATUS_ok);
+	struct random r = {7};
+	uint64_t most_slots = 0;
+	uint64_t most_bytes = 0;
+	for (uint64_t i = 0; i < PUTS; i++) {
+		struct store_statistics s;
+		while (store_put(store, &rows[random_below(&r, CHANGED)]) == STATUS_overloaded)
+			sched_yield();
+		store_publish(store);
+		store_statistics(store, &s);
+		most_bytes = s.resident_bytes > most_bytes ? s.resident_bytes : most_bytes;
+		uint64_t slots = i % 64 == 0 ? packed_slots(store) : 0;
+		most_slots = slots > most_slots ? slots : most_slots;
+	}
+	assert_in_range(most_slots, REWARDS, store_slots_max(REWARDS) + OPEN_RUNS * OPEN_SLOTS);
+	assert_in_range(most_bytes, 0, bill_sum(&bill));
+	free(rows);
 	store_teardown(&store);
 }
 
@@ -222,6 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes_show_when_published),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_names_have_a_bound),
+		cmocka_unit_test(test_the_bill_holds_while_all_changes),
 		cmocka_unit_test(test_unknown_kernel),
 		cmocka_unit_test(test_last_row_wins),
 		cmocka_unit_test(test_a_view_out_of_use_is_sealed),

@@ -1,0 +1,162 @@
+/* memory: what GET /allocator tells, as tables; with --doctor in plain sentences. */
+#include "cmd/trovectl/commands.h"
+#include "cmd/trovectl/http.h"
+#include "engine/base/check.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char *const kinds[] = {"pools", "arenas", "snapshots", "buffers"};
+
+static const char *text_of(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+	return text == NULL ? "" : text;
+}
+
+static long long number_of(const json_t *object, const char *member)
+{
+	return (long long)json_integer_value(json_object_get(object, member));
+}
+
+static const char *human(long long bytes, char *text, size_t capacity)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	double value = (double)bytes;
+	unsigned unit = 0;
+	while ((value >= 1024 || value <= -1024) && unit + 1 < COUNT_OF(units)) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(text, capacity, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+	return text;
+}
+
+static void print_bytes(long long bytes)
+{
+	char text[32];
+	printf(" %11s", human(bytes, text, sizeof text));
+}
+
+static void print_ladder(const json_t *root)
+{
+	const json_t *rung;
+	size_t i;
+	long long sum = 0;
+	printf("%-24s %11s %11s\n", "ladder", "adds", "up to here");
+	json_array_foreach(json_object_get(root, "ladder"), i, rung)
+	{
+		sum += number_of(rung, "bytes");
+		printf("%-24s", text_of(rung, "name"));
+		print_bytes(number_of(rung, "bytes"));
+		print_bytes(sum);
+		putchar('\n');
+	}
+	printf("%-24s %11s", "resident set", "");
+	print_bytes(number_of(json_object_get(root, "process"), "resident_bytes"));
+	putchar('\n');
+}
+
+static void print_holding(const json_t *h)
+{
+	printf("%-24s %6lld", text_of(h, "name"), number_of(h, "count"));
+	print_bytes(number_of(h, "reserved_bytes"));
+	print_bytes(number_of(h, "in_use_bytes"));
+	print_bytes(number_of(h, "high_water_bytes"));
+	print_bytes(number_of(h, "resident_bytes"));
+	printf("  %-16s %s\n", text_of(h, "pages"), text_of(h, "option"));
+}
+
+static void print_holdings(const json_t *root)
+{
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		const json_t *list = json_object_get(root, kinds[k]);
+		const json_t *holding;
+		size_t i;
+		if (json_array_size(list) == 0)
+			continue;
+		printf("\n%-24s %6s %11s %11s %11s %11s  %-16s %s\n", kinds[k], "count", "reserved", "in use", "high water",
+		       "resident", "pages", "sized by");
+		json_array_foreach(list, i, holding) print_holding(holding);
+	}
+}
+
+static void print_heap(const json_t *root)
+{
+	const json_t *a = json_object_get(root, "allocator");
+	const json_t *p = json_object_get(root, "process");
+	char live[32], resident[32], huge[32];
+	printf("\nheap: %s %s, %s resident, %s alive, %lld allocations, %lld of ours after the start\n", text_of(a, "name"),
+	       text_of(a, "version"), human(number_of(a, "resident_bytes"), resident, sizeof resident),
+	       human(number_of(a, "live_bytes"), live, sizeof live), number_of(a, "allocations_total"),
+	       number_of(a, "frozen_allocations_total"));
+	printf("pages: %s huge; faults: %lld minor, %lld major; threads: %lld\n",
+	       human(number_of(p, "huge_page_bytes"), huge, sizeof huge), number_of(p, "minor_faults"),
+	       number_of(p, "major_faults"), number_of(p, "threads"));
+}
+
+static int print_tables(const struct settings *settings, const char *body)
+{
+	json_error_t error;
+	json_t *root = json_loads(body, 0, &error);
+	if (root == NULL) {
+		fprintf(stderr, "trovectl: %s: /allocator is no JSON: %s\n", settings->observe, error.text);
+		return EX_DATAERR;
+	}
+	print_ladder(root);
+	print_holdings(root);
+	print_heap(root);
+	json_decref(root);
+	return EX_OK;
+}
+
+static int print_memory(const struct settings *settings, bool doctor, struct http_answer *answer)
+{
+	const char *path = doctor ? "/allocator/doctor" : "/allocator";
+	if (!http_get(settings->observe, path, settings->timeout_ms, answer)) {
+		fprintf(stderr, "trovectl: %s\n", answer->problem);
+		return EX_UNAVAILABLE;
+	}
+	if (answer->code != 200) {
+		fprintf(stderr, "trovectl: %s: %s answers %d\n", settings->observe, path, answer->code);
+		return 1;
+	}
+	if (doctor || settings->json) {
+		fputs(answer->body, stdout);
+		return EX_OK;
+	}
+	return print_tables(settings, answer->body);
+}
+
+int memory_main(int argc, char **argv, const struct settings *settings)
+{
+	bool doctor = false;
+	const struct argument arguments[] = {
+		{.name = "--doctor", .kind = ARGUMENT_flag, .value = &doctor,
+		 .help = "say in sentences what holds the memory, what is odd, what to do"},
+	};
+	struct command_line line = {.command = "memory", .arguments = arguments, .count = COUNT_OF(arguments)};
+	if (!arguments_parse(&line, argc, argv))
+		return EX_USAGE;
+	if (line.wants_help) {
+		puts("usage: trovectl memory [--doctor] [--json] [--observe HOST:PORT]\n\n"
+		     "Prints who holds the service's memory: the ladder from what is asked for to the resident\n"
+		     "set, each pool, arena and snapshot with the option that sizes it, and the heap.\n");
+		arguments_print(arguments, COUNT_OF(arguments));
+		puts("\nexample: trovectl memory --doctor");
+		return EX_OK;
+	}
+	if (line.operand_count != 0) {
+		fprintf(stderr, "trovectl: memory takes no operand '%s'; see trovectl memory --help\n", line.operands[0]);
+		return EX_USAGE;
+	}
+	struct http_answer *answer = malloc(sizeof *answer);
+	if (answer == NULL)
+		return EX_OSERR;
+	int code = print_memory(settings, doctor, answer);
+	free(answer);
+	return code;
+}

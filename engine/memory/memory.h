@@ -1,0 +1,46 @@
+/*
+ * memory: the options of the process's memory, and how much of it there may be.
+ * Main thread, before anything is reserved; keeps nothing.
+ */
+#ifndef ENGINE_MEMORY_MEMORY_H
+#define ENGINE_MEMORY_MEMORY_H
+
+#include "engine/base/option.h"
+
+#define MEMORY_OPTIONS(O) \
+	O(integer, memory, limit_bytes, "memory.limit_bytes", "0", 0, INT64_MAX, "bytes", startup, \
+	  "Most memory that the bill may come to, else troved does not start; 0: what cgroup, ulimit and machine allow.") \
+	O(choice, memory, pages, "memory.pages", "transparent", 0, 0, "small|transparent|2m|1g", startup, \
+	  "Best kind of pages to try for what is reserved: hugetlb pages of 1 GiB or 2 MiB, transparent huge ones, 4 KiB.") \
+	O(boolean, memory, prefault, "memory.prefault", "true", 0, 0, "", startup, \
+	  "Touch everything that is reserved at the start, so that no event waits for a page.") \
+	O(boolean, memory, lock, "memory.lock", "false", 0, 0, "", startup, \
+	  "Lock what is reserved into memory (RLIMIT_MEMLOCK must allow it), so that it is never swapped out.") \
+	O(boolean, memory, heap_large_pages, "memory.heap_large_pages", "false", 0, 0, "", startup, \
+	  "Let the general heap use huge pages: fewer TLB misses, more memory.") \
+	O(integer, memory, heap_purge_delay_ms, "memory.heap_purge_delay_ms", "1000", -1, 3600000, "ms", startup, \
+	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.")
+
+struct memory_options {
+	MEMORY_OPTIONS(OPTION_MEMBER)
+};
+
+extern const struct option memory_option_rows[];
+extern const size_t memory_option_count;
+
+struct memory_limit {
+	uint64_t bytes;   /* UINT64_MAX: none is known */
+	char source[320]; /* "MemTotal", "cgroup memory.max of /x", ... */
+};
+
+/*
+ * The smallest of: memory.max (cgroup v2) or memory.limit_in_bytes (v1) of this process's
+ * group and of those above it, RLIMIT_AS, and the machine's MemTotal. What is absent or
+ * not understood does not count. root is put before /proc and /sys: "" but in tests.
+ */
+void memory_limit(const char *root, struct memory_limit *out);
+
+/* An own ceiling (memory.limit_bytes); 0: none. */
+void memory_limit_lower(struct memory_limit *limit, int64_t limit_bytes);
+
+#endif

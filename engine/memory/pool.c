@@ -1,0 +1,456 @@
+#include "engine/memory/pool.h"
+
+#include "engine/memory/pool_debug.h"
+
+#include <stdckdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { SLOT_ALIGNMENT = 16 };
+
+static size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+
+static uint32_t load32(const _Atomic uint32_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
+static uint64_t load64(const _Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
+
+/* For counters that only the owner writes. */
+static void add64(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, load64(counter) + more, memory_order_relaxed);
+}
+
+static uint32_t difference(uint64_t from, uint64_t less) { return from > less ? (uint32_t)(from - less) : 0; }
+
+/* ---- free slots --------------------------------------------------------------------------------- */
+
+/* One of the two is always 0. */
+static uint32_t free_of(const struct pool *p) { return (uint32_t)load64(&p->state) + load32(&p->long_count); }
+
+static void push(struct pool *p, uint64_t bits)
+{
+	if (!p->is_long) {
+		uint64_t state = load64(&p->state);
+		p->free_list[(uint32_t)state] = bits;
+		atomic_store_explicit(&p->state, state + 1, memory_order_relaxed);
+		return;
+	}
+	uint32_t count = load32(&p->long_count);
+	p->free_list[p->cold->options.is_fifo ? (p->fifo_head + count) & p->mask : count] = bits;
+	atomic_store_explicit(&p->long_count, count + 1, memory_order_relaxed);
+}
+
+/* The next handle; there is one. */
+static uint64_t pop(struct pool *p)
+{
+	uint64_t state = load64(&p->state);
+	uint32_t count = (p->is_long ? load32(&p->long_count) : (uint32_t)state) - 1;
+	if (p->is_long)
+		atomic_store_explicit(&p->long_count, count, memory_order_relaxed);
+	pool_count_borrow(p, state + p->is_long); /* there the low half stays 0 */
+	if (count < load32(&p->free_low))
+		atomic_store_explicit(&p->free_low, count, memory_order_relaxed);
+	return p->free_list[p->cold->options.is_fifo ? p->fifo_head++ & p->mask : count];
+}
+
+static uint32_t high_water_of(const struct pool *p)
+{
+	uint32_t past = load32(&p->high_water_past);
+	uint32_t now = difference(load32(&p->count), (uint64_t)load32(&p->retired) + load32(&p->free_low));
+	return now > past ? now : past;
+}
+
+/* Slots come and go: the mark is kept, and found anew from here. */
+static void keep_high_water(struct pool *p)
+{
+	atomic_store_explicit(&p->high_water_past, high_water_of(p), memory_order_relaxed);
+}
+
+static void reset_free_low(struct pool *p)
+{
+	atomic_store_explicit(&p->free_low, free_of(p), memory_order_relaxed);
+}
+
+/* A slot that was claimed from `bits` becomes free, or goes for good. */
+static void set_free(struct pool *p, uint64_t bits)
+{
+	if ((uint32_t)bits != UINT32_MAX) {
+		push(p, bits + 1);
+		return;
+	}
+	keep_high_water(p);
+	atomic_store_explicit(&p->retired, load32(&p->retired) + 1, memory_order_relaxed);
+	reset_free_low(p);
+}
+
+/* ---- setup -------------------------------------------------------------------------------------- */
+
+static uint32_t bits_of(uint32_t objects) { return objects <= 1 ? 0 : 32 - (uint32_t)__builtin_clz(objects - 1); }
+
+/* A power of two, and at least two: the complement of an index must be another one. */
+static size_t table_of(uint32_t objects) { return (size_t)1 << (objects < 2 ? 1 : bits_of(objects)); }
+
+/* The tag stands above the bits of the largest index, and is not 0. */
+static bool choose_tag(struct pool *p, const struct pool_options *o, uint32_t objects)
+{
+	uint32_t bits = objects < 2 ? 1 : bits_of(objects);
+	uint32_t most = (uint32_t)((UINT64_C(1) << (32 - bits)) - 1);
+	uint32_t drawn[2] = {o->tag, o->tag * 0x9e3779b1u};
+	if (o->tag == 0 && getrandom(drawn, sizeof drawn, 0) != sizeof drawn)
+		return false;
+	if (o->tag > most)
+		return false;
+	uint32_t tag = o->tag != 0 ? o->tag : drawn[0] % most + 1;
+	p->tag = tag << bits;
+	p->mask = (uint32_t)table_of(objects) - 1;
+	/* A pool that is made again does not begin with the same handles. */
+	p->cold->generation_first = o->lives_max != 0 ? -o->lives_max : 1 + (drawn[1] & 0xffff);
+	return true;
+}
+
+static bool are_sound(const struct pool_options *o)
+{
+	uint64_t objects = (uint64_t)o->capacity * (o->extents_max == 0 ? 1 : o->extents_max);
+	return o->name != NULL && o->object_bytes > 0 && o->object_bytes <= REGION_1G_BYTES && o->capacity > 0 &&
+	       objects <= POOL_OBJECTS_MAX && (unsigned)o->pages <= REGION_PAGES_1g;
+}
+
+static size_t stride_of(const struct pool_options *o)
+{
+	size_t bytes = o->object_bytes + pool_canary_bytes(o->debug);
+	if (o->debug & POOL_DEBUG_trap)
+		return round_up(bytes, REGION_SMALL_BYTES);
+	return round_up(bytes, o->shared_lines ? CACHE_LINE_BYTES : SLOT_ALIGNMENT);
+}
+
+/* What the pool keeps about its slots, in one mapping: the free list, callers, links, words. */
+static status open_tables(struct pool *p, uint32_t objects)
+{
+	const struct pool_options *o = &p->cold->options;
+	size_t ring = o->is_fifo ? table_of(objects) : objects;
+	size_t list = ring * sizeof *p->free_list;
+	size_t callers = o->debug & POOL_DEBUG_last_caller ? objects * sizeof *p->cold->callers : 0;
+	size_t links = o->remote_returns ? objects * sizeof *p->links : 0;
+	size_t words = table_of(objects) * sizeof *p->words;
+	struct region_options wanted = {.name = o->name, .pages = o->pages, .node = o->node, .lock = o->lock, .prefault = true};
+	if (o->extents_max > 1) { /* paid for as the pool grows */
+		wanted.pages = REGION_PAGES_small;
+		wanted.prefault = wanted.lock = false;
+	}
+	status s = region_open(&p->cold->tables, list + callers + links + words, &wanted);
+	if (s != STATUS_ok)
+		return s;
+	uint8_t *bytes = p->cold->tables.bytes;
+	p->free_list = (uint64_t *)(void *)bytes;
+	p->cold->callers = callers == 0 ? NULL : (struct pool_callers *)(void *)(bytes + list);
+	p->links = links == 0 ? NULL : (_Atomic uint64_t *)(void *)(bytes + list + callers);
+	p->words = (_Atomic uint64_t *)(void *)(bytes + list + callers + links);
+	if (o->is_fifo)
+		memset(p->free_list, 0, list); /* it goes around: all of it is hot */
+	return STATUS_ok;
+}
+
+static status reserve_space(struct pool *p, uint32_t objects)
+{
+	struct pool_cold *c = p->cold;
+	size_t alignment = region_alignment(c->options.pages, (size_t)c->options.capacity * p->stride);
+	size_t bytes;
+	if (ckd_mul(&bytes, (size_t)objects, (size_t)p->stride) || bytes > SIZE_MAX / 4)
+		return STATUS_pool_exhausted;
+	c->space_bytes = round_up(bytes, alignment);
+	p->objects = region_reserve(c->space_bytes, alignment);
+	return p->objects == NULL ? STATUS_pool_exhausted : STATUS_ok;
+}
+
+/* Maps what the next extent needs beyond what the last one's whole pages already gave. */
+static status map_extent(struct pool *p, uint32_t count)
+{
+	struct pool_cold *c = p->cold;
+	size_t needed = (size_t)count * p->stride;
+	if (needed <= c->mapped)
+		return STATUS_ok;
+	struct region *r = &c->regions[c->region_count];
+	struct region_options wanted = {.name = c->options.name,
+	                                .pages = c->options.pages,
+	                                .node = c->options.node,
+	                                .prefault = true,
+	                                .lock = c->options.lock};
+	status s = region_open_at(r, p->objects + c->mapped, c->space_bytes - c->mapped, needed - c->mapped, &wanted);
+	if (s != STATUS_ok)
+		return s == STATUS_invalid_field ? STATUS_internal : s;
+	if (c->region_count++ == 0 || r->pages < (enum region_pages)atomic_load(&c->pages))
+		atomic_store(&c->pages, r->pages);
+	atomic_store(&c->is_locked, r->locked && (c->region_count == 1 || atomic_load(&c->is_locked)));
+	c->mapped += r->reserved;
+	atomic_fetch_add(&c->reserved_bytes, r->reserved);
+	return STATUS_ok;
+}
+
+status pool_grow(struct pool *p)
+{
+	struct pool_cold *c = p->cold;
+	uint32_t first = load32(&p->count);
+	uint32_t count = first + c->options.capacity;
+	if (atomic_load(&c->extents) == c->options.extents_max)
+		return STATUS_pool_exhausted;
+	status s = map_extent(p, count);
+	if (s != STATUS_ok)
+		return s;
+	for (uint32_t slot = first; slot < count; slot++) {
+		atomic_store_explicit(&p->words[slot], ~((uint64_t)(p->tag | slot) << 32), memory_order_relaxed);
+		if (p->links != NULL)
+			atomic_store_explicit(&p->links[slot], 0, memory_order_relaxed);
+		pool_debug_prepare(p, slot);
+	}
+	keep_high_water(p);
+	/* Whoever sees the new count sees the slots. */
+	atomic_store_explicit(&p->count, count, memory_order_release);
+	atomic_fetch_add(&c->extents, 1);
+	for (uint32_t i = 0; i < c->options.capacity; i++) { /* the lowest is borrowed first */
+		uint32_t slot = c->options.is_fifo ? first + i : count - 1 - i;
+		push(p, (uint64_t)(p->tag | slot) << 32 | c->generation_first);
+	}
+	reset_free_low(p);
+	return STATUS_ok;
+}
+
+static status setup(struct pool *p, const struct pool_options *o)
+{
+	uint32_t objects = o->capacity * p->cold->options.extents_max;
+	p->object_bytes = (uint32_t)o->object_bytes;
+	p->stride = (uint32_t)stride_of(o);
+	p->until_failure = o->fail_one_in;
+	p->is_long = o->is_fifo || o->remote_returns || o->debug != 0 || o->fail_one_in != 0;
+	if (!choose_tag(p, o, objects))
+		return STATUS_invalid_field;
+	status s = open_tables(p, objects);
+	if (s == STATUS_ok)
+		s = reserve_space(p, objects);
+	if (s != STATUS_ok)
+		return s;
+	atomic_store(&p->cold->reserved_bytes, p->cold->tables.reserved);
+	return pool_grow(p);
+}
+
+status pool_setup(struct pool **pool, const struct pool_options *options)
+{
+	*pool = NULL;
+	if (!are_sound(options))
+		return STATUS_invalid_field;
+	uint32_t extents_max = options->extents_max == 0 ? 1 : options->extents_max;
+	struct pool *p = aligned_alloc(alignof(struct pool), sizeof *p);
+	struct pool_cold *cold = calloc(1, sizeof *cold + extents_max * sizeof cold->regions[0]);
+	if (p == NULL || cold == NULL) {
+		free(p);
+		free(cold);
+		return STATUS_pool_exhausted;
+	}
+	*p = (struct pool){.cold = cold};
+	cold->options = *options;
+	cold->options.extents_max = extents_max;
+	if (options->debug & POOL_DEBUG_trap)
+		cold->options.pages = REGION_PAGES_small;
+	status s = setup(p, options);
+	if (s == STATUS_ok)
+		*pool = p;
+	else
+		pool_teardown(&p);
+	return s;
+}
+
+void pool_teardown(struct pool **pool)
+{
+	struct pool *p = *pool;
+	if (p == NULL)
+		return;
+	if (p->objects != NULL)
+		POOL_SHOW(p->objects, p->cold->mapped);
+	region_release(p->objects, p->cold->space_bytes);
+	region_close(&p->cold->tables);
+	free(p->cold);
+	free(p);
+	*pool = NULL;
+}
+
+/* ---- the long way of borrow and return ------------------------------------------------------------ */
+
+static bool must_fail(struct pool *p)
+{
+	if (p->until_failure == 0 || --p->until_failure > 0)
+		return false;
+	p->until_failure = p->cold->options.fail_one_in;
+	return true;
+}
+
+struct pool_loan pool_borrow_long(struct pool *p, const char *caller)
+{
+	struct pool_loan loan = {};
+	bool is_failed = must_fail(p);
+	if (!is_failed && free_of(p) == 0)
+		pool_collect(p);
+	if (is_failed || free_of(p) == 0) {
+		add64(&p->exhausted_total, 1);
+		return loan;
+	}
+	loan.handle.bits = pop(p);
+	uint32_t slot = pool_slot_of(p, loan.handle.bits);
+	loan.object = pool_object_of(p, slot);
+	atomic_store_explicit(&p->words[slot], loan.handle.bits, memory_order_relaxed);
+	pool_debug_open(p, loan.handle, caller);
+	return loan;
+}
+
+void *pool_refuse(struct pool *p)
+{
+	atomic_fetch_add_explicit(&p->stale_total, 1, memory_order_relaxed);
+	return NULL;
+}
+
+static status refuse_return(struct pool *p)
+{
+	(void)pool_refuse(p);
+	return STATUS_not_found;
+}
+
+/* Makes the slot nobody's; false: the handle is not valid, or somebody was faster. What the
+ * claimant did with the object happens before what the next borrower does. */
+static bool claim(struct pool *p, uint64_t bits)
+{
+	_Atomic uint64_t *word = &p->words[pool_slot_of(p, bits)];
+	uint64_t expected = bits;
+	if (load64(word) != bits)
+		return false;
+	if (p->links != NULL)
+		return atomic_compare_exchange_strong_explicit(word, &expected, ~bits, memory_order_acq_rel, memory_order_relaxed);
+	atomic_store_explicit(word, ~bits, memory_order_relaxed);
+	return true;
+}
+
+status pool_return_long(struct pool *p, uint64_t bits, const char *caller)
+{
+	if (!claim(p, bits))
+		return refuse_return(p);
+	pool_debug_close(p, (struct pool_handle){bits}, caller);
+	set_free(p, bits);
+	return STATUS_ok;
+}
+
+status pool_return_remote_at(struct pool *p, struct pool_handle *handle, const char *caller)
+{
+	uint64_t bits = handle->bits;
+	handle->bits = 0;
+	if (p->links == NULL)
+		return STATUS_invalid_state;
+	if (!claim(p, bits))
+		return refuse_return(p);
+	pool_debug_close(p, (struct pool_handle){bits}, caller);
+	/* Counted first: what the owner collected is never more than that. */
+	atomic_fetch_add_explicit(&p->remote_total, 1, memory_order_relaxed);
+	uint32_t slot = pool_slot_of(p, bits);
+	uint32_t head = load32(&p->remote_head);
+	do
+		atomic_store_explicit(&p->links[slot], bits << 32 | head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&p->remote_head, &head, slot + 1, memory_order_release,
+	                                              memory_order_relaxed));
+	return STATUS_ok;
+}
+
+uint32_t pool_collect(struct pool *p)
+{
+	if (p->links == NULL || load32(&p->remote_head) == 0)
+		return 0;
+	uint32_t count = 0;
+	for (uint32_t at = atomic_exchange_explicit(&p->remote_head, 0, memory_order_acquire); at != 0; count++) {
+		uint32_t slot = at - 1;
+		uint64_t link = load64(&p->links[slot]); /* the generation it was borrowed with, and the next */
+		at = (uint32_t)link;
+		set_free(p, (uint64_t)(p->tag | slot) << 32 | link >> 32);
+	}
+	add64(&p->collected_total, count);
+	return count;
+}
+
+/* ---- what people see ------------------------------------------------------------------------------ */
+
+void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
+{
+	const struct pool_cold *c = p->cold;
+	/* Collected before remote: never more taken than given. Counters move while they are read. */
+	uint64_t collected = load64(&p->collected_total);
+	uint32_t pending = difference(load64(&p->remote_total), collected);
+	uint32_t retired = load32(&p->retired);
+	uint32_t capacity = difference(load32(&p->count), retired);
+	uint64_t state = load64(&p->state);
+	uint32_t in_use = difference(capacity, (uint64_t)(uint32_t)state + load32(&p->long_count) + pending);
+	uint64_t borrowed = (uint64_t)load32(&p->borrowed_high) << 32 | state >> 32;
+	*s = (struct pool_statistics){
+		.name = c->options.name,
+		.object_bytes = p->object_bytes,
+		.stride = p->stride,
+		.capacity = capacity,
+		.in_use = in_use,
+		.high_water = high_water_of(p),
+		.borrowed_total = borrowed,
+		.returned_total = borrowed > in_use ? borrowed - in_use : 0,
+		.exhausted_total = load64(&p->exhausted_total),
+		.stale_total = load64(&p->stale_total),
+		.retired = retired,
+		.extents = atomic_load(&c->extents),
+		.extents_max = c->options.extents_max,
+		.node = c->options.node,
+		.pages = (enum region_pages)atomic_load(&c->pages),
+		.locked = atomic_load(&c->is_locked),
+		.reserved_bytes = atomic_load(&c->reserved_bytes),
+	};
+}
+
+void pool_ranges(const struct pool *p, struct pool_range ranges[POOL_RANGES])
+{
+	ranges[0] = (struct pool_range){p->objects, p->cold->space_bytes};
+	ranges[1] = (struct pool_range){p->cold->tables.bytes, p->cold->tables.reserved};
+}
+
+static bool is_borrowed(const struct pool *p, uint32_t slot) { return pool_word(p, slot) >> 32 == (p->tag | slot); }
+
+/* Marks a slot that is on a list; false where it cannot be. */
+static bool mark(const struct pool *p, bool *marks, uint32_t slot)
+{
+	if (slot >= load32(&p->count) || marks[slot] || is_borrowed(p, slot))
+		return false;
+	marks[slot] = true;
+	return true;
+}
+
+static bool are_lists_valid(const struct pool *p, bool *marks)
+{
+	for (uint32_t i = 0; i < free_of(p); i++) {
+		uint64_t bits = p->free_list[p->cold->options.is_fifo ? (p->fifo_head + i) & p->mask : i];
+		if (!mark(p, marks, pool_slot_of(p, bits)) || bits >> 32 != (p->tag | pool_slot_of(p, bits)))
+			return false;
+	}
+	uint64_t pending = 0;
+	for (uint32_t at = load32(&p->remote_head); at != 0; at = (uint32_t)load64(&p->links[at - 1]), pending++)
+		if (!mark(p, marks, at - 1))
+			return false;
+	return pending == load64(&p->remote_total) - load64(&p->collected_total);
+}
+
+static bool are_slots_valid(const struct pool *p, const bool *marks)
+{
+	uint32_t retired = 0;
+	for (uint32_t slot = 0; slot < load32(&p->count); slot++) {
+		retired += !is_borrowed(p, slot) && !marks[slot];
+		if (is_borrowed(p, slot) && !pool_debug_is_whole(p, slot))
+			return false;
+	}
+	return retired == load32(&p->retired);
+}
+
+bool pool_is_valid(const struct pool *p)
+{
+	bool *marks = calloc(load32(&p->count), sizeof *marks);
+	CHECK(marks != NULL, "pool %s: no memory to walk it", p->cold->options.name);
+	bool is_valid = are_lists_valid(p, marks) && are_slots_valid(p, marks);
+	free(marks);
+	return is_valid;
+}

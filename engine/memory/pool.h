@@ -1,0 +1,256 @@
+/*
+ * pool: fixed-size objects, reserved at setup, borrowed and returned in O(1) without a
+ * system call, named by handles that are checked in every build.
+ *
+ * Owner        One thread borrows, returns, collects and grows: plain loads and stores, no
+ *              atomic instruction. (Or several threads, one after another, with a
+ *              happens-before between them.) Any thread may resolve and read the statistics.
+ * Other        With `remote_returns` other threads may call pool_return_remote. The object goes
+ * threads      on a list that many push to and the owner takes whole, with one exchange: nobody
+ *              pops single entries, so there is no ABA. The owner takes it when its own free list
+ *              is empty, and in pool_collect. Who gives an object back claims its slot by
+ *              compare-and-swap, so of any number of returns of one handle exactly one wins. The
+ *              owner's own return pays for that, too, in such pools only: one locked instruction.
+ * Handles      32 bits of index, with the pool's tag in the bits above its largest index, and 32
+ *              bits of generation. A slot's word is the handle while the object is borrowed, and
+ *              its complement while it is free, which is the handle of another slot; so one
+ *              comparison tells stale, returned, forged and foreign handles. They resolve to
+ *              NULL and are counted. A slot that was borrowed with the last generation is
+ *              retired at its return. {0} is never valid.
+ * Errors       Full is STATUS_pool_exhausted, counted; nothing grows unless pool_grow is called
+ *              and `extents_max` allows it, and then no object moves.
+ * Memory       The pool owns the objects; a borrower has one until it gives it back. What is in
+ *              a fresh object is not defined. What the pool knows about its slots stands apart
+ *              from the objects: a write after return cannot break the pool, and borrowing
+ *              never waits for a cold object. The free list is a stack of the handles that will
+ *              be given next, so a borrow needs nothing but its top.
+ *
+ * Sources: generation handles as in Sander Mertens' and Noel Llopis' handle tables ("Managing
+ * Data Relationships", 2010); the free list is a stack of indices; the remote list is Treiber's
+ * stack (IBM RJ 5118, 1986) without its pop, as in mimalloc's thread-free lists (Leijen 2019).
+ */
+#ifndef ENGINE_MEMORY_POOL_H
+#define ENGINE_MEMORY_POOL_H
+
+#include "engine/base/check.h"
+#include "engine/base/sanitizer.h"
+#include "engine/base/status.h"
+#include "engine/memory/region.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef SANITIZER_ADDRESS
+#include <sanitizer/asan_interface.h>
+#define POOL_SHOW(bytes, count) __asan_unpoison_memory_region(bytes, count)
+#define POOL_HIDE(bytes, count) __asan_poison_memory_region(bytes, count)
+#else
+#define POOL_SHOW(bytes, count) ((void)(bytes), (void)(count))
+#define POOL_HIDE(bytes, count) ((void)(bytes), (void)(count))
+#endif
+
+struct pool_handle {
+	uint64_t bits;
+};
+
+/* Chosen at the start. All of them cost one predictable branch while they are off. */
+enum pool_debug {
+	POOL_DEBUG_poison = 1,      /* filled on return, checked on borrow: a write after return stops us */
+	POOL_DEBUG_canary = 2,      /* a word behind each object, checked on return: a write behind it stops us */
+	POOL_DEBUG_trap = 4,        /* pages of its own for each object, not accessible while it is free */
+	POOL_DEBUG_last_caller = 8, /* file:line of the last borrow and return, for the messages */
+};
+
+enum { POOL_OBJECTS_MAX = 1 << 28 };
+
+struct pool_options {
+	const char *name; /* stays the caller's; must outlive the pool */
+	size_t object_bytes;
+	uint32_t capacity;       /* objects in an extent */
+	uint32_t extents_max;    /* 0 is 1: does not grow */
+	enum region_pages pages; /* the best kind to try */
+	int node;                /* -1: any */
+	bool lock;
+	bool shared_lines;   /* different threads write neighbouring objects: whole cache lines each */
+	bool is_fifo;        /* the object that is free longest is borrowed next; else the last returned */
+	bool remote_returns; /* other threads return, too */
+	uint32_t tag;        /* for repeatable handles; 0: drawn by the kernel. Two pools need two tags */
+	unsigned debug;      /* enum pool_debug */
+	uint32_t fail_one_in; /* every Nth borrow fails as if the pool were full; 0: none */
+	uint32_t lives_max;   /* borrows of a slot until it is retired; 0: about 2^32 */
+};
+
+struct pool_cold;
+
+struct pool {
+	/* Read by everybody, written at setup and by pool_grow. */
+	alignas(CACHE_LINE_BYTES) uint8_t *objects;
+	_Atomic uint64_t *words; /* of each slot; a power of two of them */
+	uint64_t *free_list;     /* handles to give next */
+	uint32_t mask;           /* of the words: an index's part of a handle */
+	uint32_t stride, object_bytes;
+	uint32_t tag;
+	_Atomic uint32_t count;
+	bool is_long;            /* anything but a plain stack and one thread: always the long way */
+	_Atomic uint64_t *links; /* of the remote list; NULL: no remote returns */
+	struct pool_cold *cold;
+
+	/* Written by the owner at every borrow and return. The low half of `state` is how many are
+	 * free (0 in a pool of the long way), the high half counts borrows: one addition does both. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t state;
+	_Atomic uint32_t free_low;        /* the fewest there were since slots came or went */
+	_Atomic uint32_t high_water_past; /* until then */
+	_Atomic uint32_t borrowed_high;   /* what no longer fits into the state */
+	_Atomic uint32_t long_count;      /* free ones in a pool of the long way */
+	_Atomic uint32_t retired;
+	_Atomic uint64_t exhausted_total;
+	_Atomic uint64_t collected_total; /* taken from the remote list */
+	uint32_t fifo_head;               /* in the FIFO's ring; its tail is long_count further */
+	uint32_t until_failure;
+
+	/* Written by any thread, rarely by the owner. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint32_t remote_head; /* slot + 1; 0: empty */
+	_Atomic uint64_t remote_total;
+	_Atomic uint64_t stale_total;
+};
+
+static_assert(sizeof(struct pool) == 3 * CACHE_LINE_BYTES);
+static_assert(offsetof(struct pool, state) == CACHE_LINE_BYTES);
+static_assert(offsetof(struct pool, until_failure) < 2 * CACHE_LINE_BYTES);
+static_assert(offsetof(struct pool, remote_head) == 2 * CACHE_LINE_BYTES);
+
+/* STATUS_invalid_field for options that cannot be, STATUS_pool_exhausted when the system has no memory. */
+status pool_setup(struct pool **pool, const struct pool_options *options);
+/* Nobody uses the pool or its objects any more. */
+void pool_teardown(struct pool **pool);
+
+#define POOL_TEXT_OF(x) #x
+#define POOL_TEXT(x) POOL_TEXT_OF(x)
+#define POOL_HERE __FILE__ ":" POOL_TEXT(__LINE__)
+
+/* The owner takes an object. STATUS_pool_exhausted: there is none; handle and object are null then. */
+#define pool_borrow(pool, handle, object) pool_borrow_at(pool, handle, object, POOL_HERE)
+/* The owner gives one back; *handle is null afterwards. STATUS_not_found for a handle that is not
+ * (or no longer) valid: nothing was done but counting it. */
+#define pool_return(pool, handle) pool_return_at(pool, handle, POOL_HERE)
+/* The same from another thread than the owner. STATUS_invalid_state without `remote_returns`. */
+#define pool_return_remote(pool, handle) pool_return_remote_at(pool, handle, POOL_HERE)
+status pool_return_remote_at(struct pool *pool, struct pool_handle *handle, const char *caller);
+
+/* The owner takes what others returned; how many that were. */
+uint32_t pool_collect(struct pool *pool);
+/* The owner adds an extent; slow. STATUS_pool_exhausted: no more are allowed, or no memory. */
+status pool_grow(struct pool *pool);
+
+struct pool_statistics {
+	const char *name;
+	uint32_t object_bytes, stride;
+	uint32_t capacity; /* now, without what is retired */
+	uint32_t in_use, high_water;
+	uint64_t borrowed_total, returned_total, exhausted_total, stale_total;
+	uint32_t retired;
+	uint32_t extents, extents_max;
+	int node;
+	enum region_pages pages; /* the worst kind of the extents */
+	bool locked;             /* all of them */
+	size_t reserved_bytes;   /* objects and what the pool keeps about them */
+};
+
+/* Any thread, while the pool is used: each number is right for some moment of the call. */
+void pool_read_statistics(const struct pool *pool, struct pool_statistics *statistics);
+/* Where the pool lies: the objects' address space (what is not yet in an extent has no memory),
+ * and the tables. */
+struct pool_range {
+	const void *bytes;
+	size_t size;
+};
+enum { POOL_RANGES = 2 };
+void pool_ranges(const struct pool *pool, struct pool_range ranges[POOL_RANGES]);
+/* What is known about a handle's slot, for messages and for people. */
+void pool_describe(const struct pool *pool, struct pool_handle handle, char *text, size_t capacity);
+/* Walks everything; the owner calls, nobody else is in the pool. */
+bool pool_is_valid(const struct pool *pool);
+
+/* ---- below: the short way of the hot functions, and their long way ---------------------------- */
+
+#define POOL_ONE_BORROW ((UINT64_C(1) << 32) - 1) /* one more borrowed, one less free */
+
+struct pool_loan {
+	struct pool_handle handle;
+	void *object; /* NULL: there is none */
+};
+
+struct pool_loan pool_borrow_long(struct pool *pool, const char *caller);
+status pool_return_long(struct pool *pool, uint64_t bits, const char *caller);
+[[gnu::cold]] void *pool_refuse(struct pool *pool);
+
+static inline uint32_t pool_slot_of(const struct pool *p, uint64_t bits) { return (uint32_t)(bits >> 32) & p->mask; }
+
+static inline uint64_t pool_word(const struct pool *p, uint32_t slot)
+{
+	return atomic_load_explicit(&p->words[slot], memory_order_relaxed);
+}
+
+static inline void *pool_object_of(const struct pool *p, uint32_t slot)
+{
+	return p->objects + (size_t)slot * p->stride;
+}
+
+/* Only the owner writes the state. */
+static inline void pool_count_borrow(struct pool *p, uint64_t state)
+{
+	uint64_t counted;
+	if (__builtin_expect(__builtin_add_overflow(state, POOL_ONE_BORROW, &counted), 0))
+		atomic_fetch_add_explicit(&p->borrowed_high, 1, memory_order_relaxed);
+	atomic_store_explicit(&p->state, counted, memory_order_relaxed);
+}
+
+static inline status pool_borrow_at(struct pool *p, struct pool_handle *handle, void **object, const char *caller)
+{
+	uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
+	uint32_t free_count = (uint32_t)state;
+	/* No more than the fewest ever: there is none, or this is a new high-water mark. */
+	if (__builtin_expect(free_count <= atomic_load_explicit(&p->free_low, memory_order_relaxed), 0)) {
+		struct pool_loan loan = pool_borrow_long(p, caller);
+		*handle = loan.handle;
+		*object = loan.object;
+		return loan.object != NULL ? STATUS_ok : STATUS_pool_exhausted;
+	}
+	uint64_t bits = p->free_list[free_count - 1];
+	uint32_t slot = pool_slot_of(p, bits);
+	pool_count_borrow(p, state);
+	atomic_store_explicit(&p->words[slot], bits, memory_order_relaxed);
+	handle->bits = bits;
+	*object = pool_object_of(p, slot);
+	POOL_SHOW(*object, p->object_bytes);
+	return STATUS_ok;
+}
+
+static inline status pool_return_at(struct pool *p, struct pool_handle *handle, const char *caller)
+{
+	uint64_t bits = handle->bits;
+	uint32_t slot = pool_slot_of(p, bits);
+	handle->bits = 0;
+	if (__builtin_expect(pool_word(p, slot) != bits || p->is_long || (uint32_t)bits == UINT32_MAX, 0))
+		return pool_return_long(p, bits, caller);
+	POOL_HIDE(pool_object_of(p, slot), p->object_bytes);
+	atomic_store_explicit(&p->words[slot], ~bits, memory_order_relaxed);
+	uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
+	p->free_list[(uint32_t)state] = bits + 1;
+	atomic_store_explicit(&p->state, state + 1, memory_order_relaxed);
+	return STATUS_ok;
+}
+
+/* The object, or NULL for a handle that is not (or no longer) valid. Any thread; the object stays
+ * only as long as the caller knows that nobody returns it. */
+static inline void *pool_resolve(struct pool *p, struct pool_handle handle)
+{
+	uint32_t slot = pool_slot_of(p, handle.bits);
+	if (__builtin_expect(pool_word(p, slot) != handle.bits, 0))
+		return pool_refuse(p);
+	return pool_object_of(p, slot);
+}
+
+#endif

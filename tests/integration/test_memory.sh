@@ -1,0 +1,115 @@
+#!/bin/sh
+# Memory of a running troved: the ladder adds up to the resident set, the threads that
+# answer neither allocate nor fault once they are warm, the doctor finds nothing odd, and
+# pages, locks and prefault are as asked for or said not to be.
+set -u
+. tests/support/service.sh
+
+http() { curl -s "http://127.0.0.1:$((port + 9))$1"; }
+traffic() {
+	"$bin/trovectl" replay config/demo_track.csv >"$work/replay" 2>&1 || not_ok "replay: $(tail -n 1 "$work/replay")"
+}
+# Faults of all threads but main (it serves HTTP) and the merger (it builds runs).
+faults() {
+	for task in "/proc/$service/task"/*; do
+		case $(cat "$task/comm") in troved | *merge*) ;; *) sed 's/.*) //' "$task/stat" ;; esac
+	done | awk '{ minor += $8; major += $10 } END { print minor + 0, major + 0 }'
+}
+# ladder FILE: the sum of the rungs, the resident set, what is unexplained in per mille of it.
+ladder() {
+	sed 's/.*"ladder":\[//' "$1" | tr '{' '\n' | sed -n 's/.*"name":"\([a-z]*\)","bytes":\(-\{0,1\}[0-9]*\).*/\1 \2/p' |
+		awk -v resident="$(sed 's/.*"resident_bytes":\([0-9]*\),"resident_peak.*/\1/' "$1")" '
+			{ sum += $2 } $1 == "unexplained" { rest = $2 < 0 ? -$2 : $2 }
+			END { printf "%d %d %d\n", sum, resident, rest * 1000 / resident }'
+}
+adds_up() {
+	http /allocator >"$work/allocator"
+	set -- "$1" $(ladder "$work/allocator")
+	equal "$1: the rungs add up to the resident set" "$3" "$2"
+	check "$1: at most 3 % unexplained ($4 per mille)" [ "$4" -le 30 ]
+}
+member() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/allocator"; }
+
+# ---- steady ---------------------------------------------------------------------------------
+service_start --set rewards.file=config/demo_rewards.csv
+adds_up "at the start"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do traffic; done
+"$bin/trovectl" load rewards config/demo_rewards.csv >/dev/null 2>&1
+# One connection, so that nothing but the work is measured: reads and changes, JSON.
+events() {
+	awk -v from="$1" 'BEGIN { for (i = from; i < from + 4000; i++) {
+		printf "{\"type\":\"locate\",\"x\":-122.%d,\"y\":37.7%d,\"radius\":500}\n", 40 + i % 9, i % 10
+		if (i % 4 == 0)
+			printf "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":1,\"y\":2,\"radius\":50}\n", i, 7000 + i % 50
+	} }'
+}
+mkfifo "$work/fifo"
+"$bin/trovectl" send <"$work/fifo" >"$work/sent" 2>&1 &
+sender=$!
+exec 3>"$work/fifo"
+# settled N: so many replies are there.
+settled() { [ "$(wc -l <"$work/sent")" -ge "$1" ]; }
+events 0 >&3
+events 4000 >&3
+wait_until settled 10000
+sleep 2 # what nng and the heap give back, they give back now
+events 8000 >&3
+wait_until settled 15000
+before=$(faults)
+events 12000 >&3
+wait_until settled 20000
+equal "no faults on threads that answer, over 5000 events" "$before" "$(faults)"
+exec 3>&-
+wait "$sender"
+equal "every event was answered" 20000 "$(grep -c -e '"type":"located"' -e '"type":"ok"' "$work/sent")"
+adds_up "under load"
+if [ "$(member allocations_total)" -gt 0 ]; then
+	equal "no allocations of ours after the start" 0 "$(member frozen_allocations_total)"
+	holds "mimalloc" '"name":"mimalloc"' "$work/allocator"
+else
+	echo "SKIP heap: a sanitizer's heap is not counted"
+fi
+run 0 "trovectl memory" "$bin/trovectl" memory
+holds "trovectl memory: ladder" "resident set" "$work/out"
+holds "trovectl memory: who sizes it" "events.decode_bytes_max" "$work/out"
+run 0 "trovectl memory --json" "$bin/trovectl" memory --json
+holds "trovectl memory --json" '"ladder":[{"name":"requested"' "$work/out"
+run 0 "trovectl memory --doctor" "$bin/trovectl" memory --doctor
+holds "doctor: what holds it" "are resident" "$work/out"
+[ "$(member allocations_total)" -eq 0 ] || holds "doctor: nothing is odd" "Nothing is odd" "$work/out"
+run 64 "trovectl memory takes no operand" "$bin/trovectl" memory now
+http /metrics >"$work/metrics"
+holds "metrics: rungs" 'allocator_ladder_bytes{rung="unexplained"}' "$work/metrics"
+service_stop
+equal "stops" 0 "$code"
+
+# ---- pages ----------------------------------------------------------------------------------
+service_start --set memory.pages=small --set memory.prefault=false
+http /allocator >"$work/allocator"
+holds "small pages" '"name":"decode arenas","kind":"arena","option":"events.decode_bytes_max"' "$work/allocator"
+equal "small pages: none is huge" 0 "$(grep -c '"pages":"transparent huge"' "$work/allocator")"
+check "nothing is touched without prefault" [ "$(member resident_bytes)" -lt 20000000 ]
+service_stop
+
+service_start --set memory.pages=1g
+http /allocator >"$work/allocator"
+check "pages that are not there are not claimed" \
+	[ "$(cat /proc/sys/vm/nr_hugepages)" -gt 0 -o "$(grep -c 'hugetlb' "$work/allocator")" -eq 0 ]
+service_stop
+
+# ---- locks ----------------------------------------------------------------------------------
+(
+	ulimit -l 64 && exec_troved --set memory.lock=true 2>>"$work/log.lock"
+) &
+service=$!
+wait_until "$bin/trovectl" health
+# root may lock beyond the limit, unless it has lost the right to.
+if [ "$(http /allocator | grep -c '"locked":false')" -gt 0 ]; then
+	holds "a refused lock is said" "memory.lock" "$work/log.lock"
+	holds "a refused lock names the limit" "RLIMIT_MEMLOCK" "$work/log.lock"
+else
+	equal "locked" 0 "$(grep -c 'could not be locked' "$work/log.lock")"
+	check "locked bytes are the kernel's" [ "$(http /allocator | sed 's/.*"locked_bytes":\([0-9]*\).*/\1/')" -gt 1000000 ]
+fi
+service_stop
+finish

@@ -1,0 +1,19 @@
+/*
+ * emulated: whether this test runs in a user-mode emulator, where limits and what /proc
+ * says about pages are the emulator's, not the program's. tests/run's caller says so.
+ */
+#ifndef TESTS_SUPPORT_EMULATED_H
+#define TESTS_SUPPORT_EMULATED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static inline bool is_emulated(void)
+{
+	if (getenv("TROVE_EMULATED") == NULL)
+		return false;
+	printf("SKIP: an emulator does not keep account of pages and limits\n");
+	return true;
+}
+
+#endif

@@ -1,0 +1,263 @@
+/* The reading adds up to the resident set, and the doctor names planted faults. Each
+ * fault is planted in a process of its own, so that they do not hide one another. */
+#include "engine/base/sanitizer.h"
+#include "engine/memory/arena.h"
+#include "engine/memory/doctor.h"
+#include "tests/support/emulated.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MIB ((size_t)1 << 20)
+
+struct fixture {
+	struct account account;
+	struct memory_reading reading;
+	struct doctor doctor;
+	char text[16384];
+	unsigned found;
+};
+
+static void examine(struct fixture *f)
+{
+	struct cursor out;
+	cursor_init(&out, f->text, sizeof f->text - 1);
+	if (!reading_take(&f->account, &f->reading))
+		_exit(90);
+	f->found = doctor_examine(&f->doctor, &f->reading, &out);
+	*out.at = '\0';
+}
+
+static void note(struct fixture *f)
+{
+	if (!reading_take(&f->account, &f->reading))
+		_exit(90);
+	doctor_note(&f->doctor, &f->reading);
+}
+
+static void *touched(size_t bytes)
+{
+	void *block = malloc(bytes);
+	memset(block, 1, bytes);
+	asm volatile("" : : "r"(block) : "memory"); /* or the compiler leaves both out */
+	return block;
+}
+
+static void check_sums(const struct memory_reading *r)
+{
+	int64_t sum = 0;
+	for (unsigned i = 0; i < RUNG_COUNT; i++)
+		sum += r->ladder[i];
+	if (sum != (int64_t)r->resident)
+		_exit(91);
+}
+
+/* ---- faults -------------------------------------------------------------------------- */
+
+static void plant_nothing(struct fixture *f)
+{
+	for (int i = 0; i < 6; i++)
+		note(f);
+}
+
+static void plant_leak(struct fixture *f)
+{
+	for (int i = 0; i < 8; i++) {
+		for (int k = 0; k < 500; k++)
+			(void)touched(1000);
+		note(f);
+	}
+	(void)touched(1000);
+}
+
+/* Frees all but every 64th of blocks that share pages. */
+static void plant_fragments(struct fixture *f)
+{
+	enum { BLOCKS = 40000 };
+	void **blocks = malloc(BLOCKS * sizeof *blocks);
+	for (int i = 0; i < BLOCKS; i++)
+		blocks[i] = touched(1024);
+	for (int i = 0; i < BLOCKS; i++)
+		if (i % 32 != 0)
+			free(blocks[i]);
+	heap_collect();
+	note(f);
+	note(f);
+}
+
+struct hand_over {
+	void *blocks[4000];
+	pthread_barrier_t barrier;
+};
+
+static void *take_and_idle(void *argument)
+{
+	struct hand_over *h = argument;
+	for (int i = 0; i < 4000; i++)
+		h->blocks[i] = touched(10000);
+	pthread_barrier_wait(&h->barrier);
+	pause();
+	return NULL;
+}
+
+static void plant_idle_cache(struct fixture *f)
+{
+	struct hand_over *h = malloc(sizeof *h);
+	pthread_t thread;
+	pthread_barrier_init(&h->barrier, NULL, 2);
+	pthread_create(&thread, NULL, take_and_idle, h);
+	pthread_barrier_wait(&h->barrier);
+	for (int i = 0; i < 4000; i++)
+		free(h->blocks[i]);
+	note(f);
+}
+
+static struct arena oversized;
+
+static void plant_oversized(struct fixture *f)
+{
+	const struct arena_options options = {.name = "planted buffers", .option = "planted.bytes_max", .account = &f->account};
+	if (arena_init(&oversized, 64 * MIB, &options) != STATUS_ok)
+		_exit(92);
+	memset(oversized.bytes, 1, oversized.capacity); /* prefaulted */
+	(void)arena_take(&oversized, 1000, 8);
+	arena_reset(&oversized, 0);
+}
+
+static void plant_mapped_file(struct fixture *f)
+{
+	(void)f;
+	char path[] = "/tmp/planted-file.XXXXXX";
+	int file = mkstemp(path);
+	if (file < 0 || ftruncate(file, 32 * MIB) != 0)
+		_exit(92);
+	void *bytes = mmap(NULL, 32 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (bytes == MAP_FAILED)
+		_exit(92);
+	unlink(path);
+	memset(bytes, 1, 32 * MIB);
+}
+
+static void plant_unexplained(struct fixture *f)
+{
+	(void)f;
+	void *bytes = mmap(NULL, 32 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(bytes, 1, 32 * MIB);
+}
+
+static void *allocate_once(void *unused)
+{
+	(void)unused;
+	free(touched(10));
+	return NULL;
+}
+
+static void plant_frozen_allocation(struct fixture *f)
+{
+	(void)f;
+	pthread_t thread;
+	heap_freeze();
+	pthread_create(&thread, NULL, allocate_once, NULL);
+	pthread_join(thread, NULL);
+	heap_thaw();
+}
+
+/* ---- running them -------------------------------------------------------------------- */
+
+/* In a child: plants, examines, tells by its exit code whether exactly these were found. */
+static void expect(void (*plant)(struct fixture *f), unsigned findings, const char *word)
+{
+	int ends[2];
+	char text[16384] = "";
+	assert_int_equal(pipe(ends), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct fixture *f = calloc(1, sizeof *f);
+		account_setup(&f->account, &(struct account_policy){});
+		heap_count_calls();
+		plant(f);
+		examine(f);
+		check_sums(&f->reading);
+		if (write(ends[1], f->text, strlen(f->text)) < 0)
+			_exit(93);
+		_exit(f->found == findings && strstr(f->text, word) != NULL ? 0 : 1);
+	}
+	close(ends[1]);
+	size_t used = 0;
+	for (ssize_t n; (n = read(ends[0], text + used, sizeof text - 1 - used)) > 0;)
+		used += (size_t)n;
+	close(ends[0]);
+	int code;
+	assert_int_equal(waitpid(child, &code, 0), child);
+	if (code != 0)
+		fail_msg("wanted findings %x and '%s', code %d; the doctor says:\n%s", findings, word, code, text);
+}
+
+static void test_planted_faults_are_named(void **state)
+{
+	(void)state;
+	if (is_emulated())
+		skip();
+	if (!heap_is_mimalloc()) {
+		print_message("SKIP: malloc is not mimalloc's here (a sanitizer's?)\n");
+		skip();
+	}
+	expect(plant_nothing, 0, "Nothing is odd");
+	expect(plant_leak, 1u << FINDING_leak, "A leak");
+	expect(plant_fragments, 1u << FINDING_fragmented, "fragmented");
+	expect(plant_idle_cache, 1u << FINDING_idle_cache, "idle thread's cache");
+	expect(plant_oversized, 1u << FINDING_oversized, "planted.bytes_max");
+	expect(plant_mapped_file, 1u << FINDING_mapped_file, "planted-file");
+	expect(plant_unexplained, 1u << FINDING_unexplained, "unexplained");
+	expect(plant_frozen_allocation, 1u << FINDING_frozen_allocations, "after the start");
+}
+
+static void test_reading_explains_the_resident_set(void **state)
+{
+	(void)state;
+	struct account account;
+	struct arena arena = {};
+	struct memory_reading *r = malloc(sizeof *r);
+	char json[16384];
+	struct cursor out;
+	account_setup(&account, &(struct account_policy){});
+	const struct arena_options options = {.name = "an arena", .option = "a.b", .account = &account};
+	assert_int_equal(arena_init(&arena, 8 * MIB, &options), STATUS_ok);
+	memset(arena.bytes, 1, 3 * MIB);
+	assert_non_null(arena_take(&arena, 2 * MIB, 64));
+	arena_note(&arena);
+	assert_true(reading_take(&account, r));
+	assert_int_equal(r->holding_count, 1);
+	assert_int_equal(r->holdings[0].reserved, 8 * MIB);
+	assert_int_equal(r->holdings[0].in_use, 2 * MIB);
+	assert_in_range(r->holdings[0].resident, 3 * MIB, 3 * MIB + 8192);
+	cursor_init(&out, json, sizeof json - 1);
+	reading_write_json(r, &out);
+	*out.at = '\0';
+	assert_false(out.full);
+	assert_non_null(strstr(json, "\"name\":\"an arena\",\"kind\":\"arena\",\"option\":\"a.b\""));
+	arena_deinit(&arena);
+	assert_true(reading_take(&account, r));
+	assert_int_equal(r->holding_count, 0);
+	account_teardown(&account);
+	free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reading_explains_the_resident_set),
+		cmocka_unit_test(test_planted_faults_are_named),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
