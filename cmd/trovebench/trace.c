@@ -208,7 +208,7 @@ static void open_memory(struct runner *r)
 	if (r->kind == CONTESTANT_pool)
 		CHECK(pool_setup(&r->heads, &heads) == STATUS_ok && pool_setup(&r->extents, &extents) == STATUS_ok, "no pools");
 	for (unsigned i = 0; r->kind == CONTESTANT_arena && i < GENERATIONS; i++)
-		CHECK(arena_init(&r->arenas[i], ARENA_BYTES) == STATUS_ok, "no arena");
+		CHECK(arena_init(&r->arenas[i], ARENA_BYTES, NULL) == STATUS_ok, "no arena");
 }
 
 static void close_runner(struct runner *r)
