@@ -177,15 +177,21 @@ shellcheck: ## check every shell script
 # What other flags or other checks would find is asked again.
 analyzed_sources := $(engine_sources) $(sort $(wildcard proto/generate/*.c cmd/*/*.c))
 analyzed := $(analyzed_sources:%.c=build/analyze/%.ok)
+analyze_flags := $(CFLAGS_common) -DTROVE_VERSION='"analysis"'
+ifneq ($(filter analyze analyze-files,$(MAKECMDGOALS)),)
+$(if $(subst x$(file <build/analyze/flags)x,,x$(analyze_flags)x),$(shell \
+	mkdir -p build/analyze)$(file >build/analyze/flags,$(analyze_flags)))
+endif
+build/analyze/flags:
 .PHONY: analyze analyze-files valgrind
-analyze: ## ask gcc's analyzer and clang-tidy about every C file of the engine and the programs
+analyze: ## ask gcc's analyzer and clang-tidy about every C file
 	-$(quiet)$(MAKE) -k analyze-files
 	$(quiet)passed=$$(ls $(analyzed) 2>/dev/null | wc -l); failed=$$(($(words $(analyzed)) - passed)); \
 		echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ]
 analyze-files: $(analyzed)
-build/analyze/%.ok: %.c Makefile .clang-tidy tests/analyze/file tests/analyze/mistaken
+build/analyze/%.ok: %.c build/analyze/flags .clang-tidy tests/analyze/file tests/analyze/mistaken
 	$(call say,ANALYZE,$<)
-	$(quiet)tests/analyze/file $< $(@:.ok=) $(CFLAGS_common) -DTROVE_VERSION='"analysis"'
+	$(quiet)tests/analyze/file $< $(@:.ok=) $(analyze_flags)
 -include $(analyzed:.ok=.d)
 
 # Uninitialised values, which no sanitizer of ours sees, and leaks. The processor that valgrind plays has
@@ -203,7 +209,8 @@ fuzzers: $(fuzz_programs)
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test
 arm64-test: $(arm64_root)/ready tests
-	$(quiet)TROVE_EMULATED=1 TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
+	$(quiet)TROVE_EMULATED=1 \
+		TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
 		tests/run $(out)
 ifeq ($(CROSS),arm64)
 $(arm64_root)/ready: tests/support/arm64_libraries

@@ -24,7 +24,7 @@
 #define READS(pointer, count)
 #define WRITES(pointer, count)
 #else
-#define OWNED_BY(function) nodiscard, gnu::malloc(function, 1)
+#define OWNED_BY(function) nodiscard, gnu::__malloc__(function, 1)
 #define READS(pointer, count) gnu::access(read_only, pointer, count)
 #define WRITES(pointer, count) gnu::access(write_only, pointer, count)
 #endif

@@ -10,10 +10,9 @@ passed=0 failed=0
 compile() {
 	compiler=$1
 	shift
+	# shellcheck disable=SC2086  # a list of flags
 	case $compiler in
-	# shellcheck disable=SC2086  # a list of flags
 	analyzer) gcc $flags -fanalyzer "$@" ;;
-	# shellcheck disable=SC2086  # a list of flags
 	*) "$compiler" $flags "$@" ;;
 	esac
 }
