@@ -149,8 +149,9 @@ $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/li
 		-lcmocka $(libraries)
 test_support = $(support_objects)
 # Tests of the heap run on it, as troved does; the others count calls to malloc by one of their own.
-$(out)/tests/unit/engine/memory/test_doctor: test_support = $(filter-out %/allocation_count.o,$(support_objects))
-$(out)/tests/unit/engine/memory/test_doctor: test_heap = $(heap_library)
+heap_tests := $(addprefix $(out)/tests/unit/engine/memory/,test_doctor test_heap)
+$(heap_tests): test_support = $(filter-out %/allocation_count.o,$(support_objects))
+$(heap_tests): test_heap = $(heap_library)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone

@@ -19,7 +19,8 @@
 
 #include <cmocka.h>
 
-enum { SECONDS_LEAST = 12, SAMPLES_MAX = 4096, IN_FLIGHT = 32, REWARDS = 20000, EVENTS = 64, ANSWER_BYTES = 1 << 18 };
+enum { SECONDS_LEAST = 12, SAMPLES_MAX = 4096, IN_FLIGHT = 32, REWARDS = 20000, EVENTS = 64 };
+enum { ANSWER_BYTES = 1 << 18, EVENT_BYTES = 160 };
 
 static const char *const service_sets[] = {"rewards.file=config/demo_rewards.csv", "rewards.capacity=50000", NULL};
 
@@ -27,7 +28,7 @@ struct load {
 	struct random random;
 	struct client *client;
 	uint64_t replies, lost, overloaded, next_id;
-	char batch[EVENTS * 160];
+	char batch[EVENTS * (EVENT_BYTES + 1) + 2];
 };
 
 /* ---- load ---------------------------------------------------------------------------- */
@@ -47,12 +48,14 @@ static size_t write_event(struct load *load, char *at, unsigned shape)
 	double x = -122.45 + random_between(r, 0, 0.08), y = 37.74 + random_between(r, 0, 0.06);
 	unsigned long id = 1000000 + random_below(r, REWARDS);
 	if (shape < 40)
-		return (size_t)sprintf(at, "{\"type\":\"locate\",\"x\":%.6f,\"y\":%.6f,\"radius\":%u,\"limit\":%u}", x, y,
+		return (size_t)snprintf(at, EVENT_BYTES, "{\"type\":\"locate\",\"x\":%.6f,\"y\":%.6f,\"radius\":%u,\"limit\":%u}", x, y,
 		                       shape < 20 ? 200 : 20000, shape < 20 ? 8 : 256);
 	if (shape < 80)
-		return (size_t)sprintf(at, "{\"type\":\"reward.put\",\"id\":%lu,\"reward\":%lu,\"x\":%.6f,\"y\":%.6f,\"radius\":90}",
-		                       (unsigned long)++load->next_id, id, x, y);
-	return (size_t)sprintf(at, "{\"type\":\"reward.remove\",\"id\":%lu,\"reward\":%lu}", (unsigned long)++load->next_id, id);
+		return (size_t)snprintf(at, EVENT_BYTES,
+		                        "{\"type\":\"reward.put\",\"id\":%lu,\"reward\":%lu,\"x\":%.6f,\"y\":%.6f,\"radius\":90}",
+		                        (unsigned long)++load->next_id, id, x, y);
+	return (size_t)snprintf(at, EVENT_BYTES, "{\"type\":\"reward.remove\",\"id\":%lu,\"reward\":%lu}",
+	                        (unsigned long)++load->next_id, id);
 }
 
 /* One message: a single event or a batch, most of one shape. */
