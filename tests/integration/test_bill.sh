@@ -67,7 +67,8 @@ if mkdir "$group" 2>/dev/null; then
 	run 78 'cgroup' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check' - "$group" "$bin"
 	refused 'cgroup' "above the limit of 300.0 MiB (cgroup memory.limit_in_bytes of /trove-bill.$$)" 'events.peers_max = '
 	# shellcheck disable=SC2016
-	run 0 'cgroup with room' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check --set rewards.capacity=1000 --set events.peers_max=16 --set events.contexts=16 --set events.decode_bytes_max=1MiB' \
+	run 0 'cgroup with room' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check \
+		--set rewards.capacity=1000 --set events.peers_max=16 --set events.contexts=16 --set events.decode_bytes_max=1MiB' \
 		- "$group" "$bin"
 	holds 'cgroup with room: named' "cgroup memory.limit_in_bytes of /trove-bill.$$" "$work/out"
 	rmdir "$group"
