@@ -121,7 +121,8 @@ status run_create(struct run **out, struct account *account, bool is_plane, bool
 		.option = is_packed ? "rewards.capacity" : NULL,
 		.kind = HOLDING_snapshot,
 	};
-	status s = account_open(account, &run->region, &run->holding, run->byte_count, run->byte_count);
+	status s = account_open(account, &run->region, &run->holding, run->byte_count, run->byte_count,
+	                        ACCOUNT_NODE);
 	if (s != STATUS_ok) {
 		free(run);
 		return s;
