@@ -182,7 +182,8 @@ fuzzers: $(fuzz_programs)
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test
 arm64-test: $(arm64_root)/ready tests
-	$(quiet)TROVE_EMULATED=1 TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
+	$(quiet)TROVE_EMULATED=1 TEST_EMULATOR="qemu-aarch64 -L /usr/aarch64-linux-gnu \
+		-E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu" \
 		tests/run $(out)
 ifeq ($(CROSS),arm64)
 $(arm64_root)/ready: tests/support/arm64_libraries

@@ -49,7 +49,7 @@ static void setup_views(struct store *store)
 static status setup_readers(struct store *store, unsigned readers_max)
 {
 	size_t bytes = (size_t)readers_max * sizeof *store->readers;
-	const struct arena_options room = {.name = "reward readers", .account = store->account};
+	const struct arena_options room = {.name = "reward readers", .account = store->account, .is_on_any_node = true};
 	status s = arena_init(&store->readers_room, bytes, &room);
 	if (s != STATUS_ok)
 		return s;
