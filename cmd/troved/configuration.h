@@ -8,6 +8,7 @@
 #include "engine/admin/admin.h"
 #include "engine/net/net.h"
 #include "engine/memory/memory.h"
+#include "engine/memory/numa.h"
 #include "engine/shard/shard.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ struct arguments {
 bool configuration_load(struct configuration *c, const struct arguments *arguments, struct option_problem *problem);
 
 /* What the options say to the store. */
-struct store_options configuration_store(const struct configuration *c);
+struct store_options configuration_store(const struct configuration *c, const struct numa *numa);
 
 /* All options as YAML with their help: a file that troved takes. */
 void configuration_print(const struct configuration *c, FILE *out);

@@ -242,7 +242,7 @@ static int setup_loop(struct service *service)
 static int setup_store(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
-	struct store_options options = configuration_store(&service->configuration);
+	struct store_options options = configuration_store(&service->configuration, &service->numa);
 	options.account = &service->account;
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
@@ -450,7 +450,7 @@ int main(int count, char **values)
 	          (enum log_format)service.configuration.service.log_format);
 	numa_setup(&service.numa, service.configuration.memory.numa == MEMORY_NUMA_auto);
 	static struct bill bill; /* as large */
-	service_bill(&service.configuration, &bill);
+	service_bill(&service.configuration, &service.numa, &bill);
 	if (command.check)
 		service_bill_print(&bill, stdout);
 	else
