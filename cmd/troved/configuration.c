@@ -75,7 +75,7 @@ bool configuration_load(struct configuration *c, const struct arguments *argumen
 	return derive(c, problem);
 }
 
-struct store_options configuration_store(const struct configuration *c, const struct numa *numa)
+struct store_options configuration_store(const struct configuration *c)
 {
 	static const char *const kernels[] = {"auto", "scalar", "avx2", "avx512"};
 	return (struct store_options){
@@ -84,7 +84,6 @@ struct store_options configuration_store(const struct configuration *c, const st
 		.name_bytes = (unsigned)c->service.rewards_name_bytes,
 		.readers_max = SHARD_READERS(c->shard.workers),
 		.kernel = kernels[c->service.rewards_kernel],
-		.numa = numa,
 	};
 }
 

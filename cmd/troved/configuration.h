@@ -8,7 +8,6 @@
 #include "engine/admin/admin.h"
 #include "engine/net/net.h"
 #include "engine/memory/memory.h"
-#include "engine/memory/numa.h"
 #include "engine/shard/shard.h"
 
 #include <stdio.h>
@@ -62,8 +61,8 @@ struct arguments {
 /* Fills everything; false: problem is one line that says what, where and what was expected. */
 bool configuration_load(struct configuration *c, const struct arguments *arguments, struct option_problem *problem);
 
-/* What the options say to the store. */
-struct store_options configuration_store(const struct configuration *c, const struct numa *numa);
+/* What the options say to the store; account and numa are added by who has them. */
+struct store_options configuration_store(const struct configuration *c);
 
 /* All options as YAML with their help: a file that troved takes. */
 void configuration_print(const struct configuration *c, FILE *out);

@@ -242,7 +242,8 @@ static int setup_loop(struct service *service)
 static int setup_store(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
-	struct store_options options = configuration_store(&service->configuration, &service->numa);
+	struct store_options options = configuration_store(&service->configuration);
+	options.numa = &service->numa;
 	options.account = &service->account;
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
