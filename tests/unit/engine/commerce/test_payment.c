@@ -24,7 +24,7 @@ static const struct {
 	status refusal;
 	enum payment_state of_part, of_all;
 } expected[PAYMENT_STATE_COUNT][PAYMENT_EVENT_COUNT] = {
-	/*          authorize                          capture                  refund                   void                     expire */
+	/* authorize, capture, refund, void, expire */
 	[none] = {yes(auth, auth), {STATUS_not_found}, {STATUS_not_found}, {STATUS_not_found}, {STATUS_not_found}},
 	[auth] = {{STATUS_already_exists}, yes(part, capt), no, yes(void_, void_), yes(expi, expi)},
 	[part] = {{STATUS_already_exists}, yes(part, capt), yes(part, part), yes(capt, refd), yes(capt, refd)},
