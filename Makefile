@@ -82,7 +82,7 @@ libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lnuma -lz
 endif
 
 # ---- sources ----------------------------------------------------------------------
-floors := $(if $(CROSS),engine/base engine/memory engine/store proto,engine/* proto)
+floors := $(if $(CROSS),engine/base engine/memory engine/store engine/commerce proto,engine/* proto)
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 # A cross build takes only the tests and the support that stay on the floors it has.
@@ -182,7 +182,8 @@ fuzzers: $(fuzz_programs)
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test
 arm64-test: $(arm64_root)/ready tests
-	$(quiet)TROVE_EMULATED=1 TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
+	$(quiet)TROVE_EMULATED=1 \
+		TEST_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(arm64_root)/usr/lib/aarch64-linux-gnu' \
 		tests/run $(out)
 ifeq ($(CROSS),arm64)
 $(arm64_root)/ready: tests/support/arm64_libraries

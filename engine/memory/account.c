@@ -53,6 +53,7 @@ status account_open_pool(struct account *account, struct pool **pool, struct hol
 	if (account != NULL) {
 		own.pages = account->policy.pages;
 		own.lock = account->policy.lock;
+		own.is_untouched = !account->policy.prefault;
 	}
 	status s = pool_setup(pool, &own);
 	if (s != STATUS_ok)

@@ -132,7 +132,8 @@ static status open_tables(struct pool *p, uint32_t objects)
 	size_t callers = o->debug & POOL_DEBUG_last_caller ? objects * sizeof *p->cold->callers : 0;
 	size_t links = o->remote_returns ? objects * sizeof *p->links : 0;
 	size_t words = table_of(objects) * sizeof *p->words;
-	struct region_options wanted = {.name = o->name, .pages = o->pages, .node = o->node, .lock = o->lock, .prefault = true};
+	struct region_options wanted = {.name = o->name, .pages = o->pages, .node = o->node, .lock = o->lock,
+	                                .prefault = !o->is_untouched};
 	if (o->extents_max > 1) { /* paid for as the pool grows */
 		wanted.pages = REGION_PAGES_small;
 		wanted.prefault = wanted.lock = false;
@@ -173,7 +174,7 @@ static status map_extent(struct pool *p, uint32_t count)
 	struct region_options wanted = {.name = c->options.name,
 	                                .pages = c->options.pages,
 	                                .node = c->options.node,
-	                                .prefault = true,
+	                                .prefault = !c->options.is_untouched,
 	                                .lock = c->options.lock};
 	status s = region_open_at(r, p->objects + c->mapped, c->space_bytes - c->mapped, needed - c->mapped, &wanted);
 	if (s != STATUS_ok)
