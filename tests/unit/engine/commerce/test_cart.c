@@ -229,6 +229,16 @@ static void a_discount_follows_the_subtotal_and_stops_at_zero(void **state)
 	expect_totals(c, 2, 1999, 200, 1799);
 }
 
+static void a_discount_alone_goes_with_its_cart(void **state)
+{
+	struct carts *c = *state;
+	open(c, 1, 0);
+	assert_int_equal(discount(c, 1, (struct benefit){1000, 0, BENEFIT_PERCENT}), STATUS_ok);
+	assert_int_equal(slots_in_use(&c->extents), 1);
+	assert_int_equal(carts_expire(c, id(1), 1000), CART_expired);
+	assert_int_equal(slots_in_use(&c->extents), 0);
+}
+
 static void closed_carts_are_read_and_not_changed(void **state)
 {
 	struct carts *c = *state;
@@ -323,6 +333,7 @@ int main(void)
 		test(lines_go_on_in_further_extents),
 		test(amounts_that_do_not_fit_are_refused),
 		test(a_discount_follows_the_subtotal_and_stops_at_zero),
+		test(a_discount_alone_goes_with_its_cart),
 		test(closed_carts_are_read_and_not_changed),
 		test(the_hand_finds_idle_carts_and_a_change_renews),
 		test(a_full_pool_lets_closed_ones_go_and_open_ones_never),
