@@ -17,6 +17,8 @@
 #define void_ PAYMENT_voided
 #define expi PAYMENT_expired
 #define no {STATUS_invalid_state, none, none}
+#define gone {STATUS_not_found, none, none}
+#define dup {STATUS_already_exists, none, none}
 #define yes(some, all) {STATUS_ok, some, all}
 
 /* Written down a second time, by hand: what a part and what all of it leads to. */
@@ -25,13 +27,13 @@ static const struct {
 	enum payment_state of_part, of_all;
 } expected[PAYMENT_STATE_COUNT][PAYMENT_EVENT_COUNT] = {
 	/* authorize, capture, refund, void, expire */
-	[none] = {yes(auth, auth), {STATUS_not_found}, {STATUS_not_found}, {STATUS_not_found}, {STATUS_not_found}},
-	[auth] = {{STATUS_already_exists}, yes(part, capt), no, yes(void_, void_), yes(expi, expi)},
-	[part] = {{STATUS_already_exists}, yes(part, capt), yes(part, part), yes(capt, refd), yes(capt, refd)},
-	[capt] = {{STATUS_already_exists}, no, yes(capt, refd), no, no},
-	[refd] = {{STATUS_already_exists}, no, no, no, no},
-	[void_] = {{STATUS_already_exists}, no, no, no, no},
-	[expi] = {{STATUS_already_exists}, no, no, no, no},
+	[none] = {yes(auth, auth), gone, gone, gone, gone},
+	[auth] = {dup, yes(part, capt), no, yes(void_, void_), yes(expi, expi)},
+	[part] = {dup, yes(part, capt), yes(part, part), yes(capt, refd), yes(capt, refd)},
+	[capt] = {dup, no, yes(capt, refd), no, no},
+	[refd] = {dup, no, no, no, no},
+	[void_] = {dup, no, no, no, no},
+	[expi] = {dup, no, no, no, no},
 };
 
 static struct payment of(enum payment_state s, int64_t captured, int64_t refunded, int64_t voided)
