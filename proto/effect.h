@@ -4,7 +4,8 @@
  *
  * An effect holds everything that apply needs, so that applying it again on the
  * same state gives the same state: it is what a journal keeps and a replay reads.
- * Packed, little-endian; text is inline. It lives in the batch's arena.
+ * Packed, little-endian; text is inline. It lives in the batch's arena,
+ * until that is reset; nobody keeps a pointer to one.
  */
 #ifndef PROTO_EFFECT_H
 #define PROTO_EFFECT_H

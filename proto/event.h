@@ -244,7 +244,7 @@ struct event {
 	const char *text;
 };
 
-/* "locate" and so on; NULL for a number that is no type. */
+/* Static text: "locate" and so on; NULL for a number that is no type. */
 const char *event_name(enum event_type type);
 /* EVENT_NONE for a name that is none. */
 enum event_type event_type_of(const char *name, size_t bytes);

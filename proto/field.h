@@ -2,6 +2,7 @@
  * field: the fields of each event as a table at run time (from event.h), and the
  * checks of their values. Both codecs go through field_check, so they cannot
  * disagree about what is allowed. Constant data and pure functions, any thread.
+ * Records, text and problem are the caller's, borrowed for the call; tables are static.
  */
 #ifndef PROTO_FIELD_H
 #define PROTO_FIELD_H

@@ -13,6 +13,7 @@
 #ifndef PROTO_FRAME_H
 #define PROTO_FRAME_H
 
+#include "engine/base/attribute.h"
 #include "engine/base/cursor.h"
 #include "engine/base/status.h"
 #include "proto/event.h"
@@ -151,7 +152,7 @@ static inline bool frame_has_magic(const void *bytes, size_t count)
 
 /* Appends one request frame of count records of the type, with the text that they
  * point into. If it does not fit, nothing is written and out is full. */
-void frame_build(struct cursor *out, enum event_type type, uint64_t request, const void *records, uint32_t count,
+[[READS(6, 7)]] void frame_build(struct cursor *out, enum event_type type, uint64_t request, const void *records, uint32_t count,
                  const char *text, uint32_t text_bytes);
 
 struct frame_reader {
@@ -172,7 +173,8 @@ struct frame_result {
 	const char *text;
 };
 
-void frame_reader_open(struct frame_reader *r, const void *bytes, size_t count);
+/* The reader borrows the message: it holds as long as the reader and its results are used. */
+[[READS(2, 3)]] void frame_reader_open(struct frame_reader *r, const void *bytes, size_t count);
 /* Whether another result is to come. */
 bool frame_reader_has_next(const struct frame_reader *r);
 /* STATUS_malformed: the message lies about itself; stop. Every count, length and

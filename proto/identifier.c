@@ -107,7 +107,7 @@ static size_t format_decimal(struct identifier id, char *text)
 	return count;
 }
 
-size_t identifier_format(struct identifier id, char *text)
+size_t identifier_format(struct identifier id, char text[static IDENTIFIER_TEXT_BYTES])
 {
 	return id.is_uuid ? format_uuid(id, text) : format_decimal(id, text);
 }

@@ -7,6 +7,8 @@
 #ifndef PROTO_IDENTIFIER_H
 #define PROTO_IDENTIFIER_H
 
+#include "engine/base/attribute.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,9 +36,9 @@ static inline int identifier_compare(struct identifier a, struct identifier b)
 /* Parses a decimal (no sign, no leading zero but "0", below 2^128) or a UUID of
  * 8-4-4-4-12 hex digits in either case. The UUID's first digit is the most
  * significant. false: neither. */
-bool identifier_parse(const char *text, size_t count, struct identifier *id);
+[[nodiscard, READS(1, 2)]] bool identifier_parse(const char *text, size_t count, struct identifier *id);
 
-/* Writes the text and a zero byte; returns its length. text holds IDENTIFIER_TEXT_BYTES. */
-size_t identifier_format(struct identifier id, char *text);
+/* Writes the text and a zero byte; returns its length. */
+size_t identifier_format(struct identifier id, char text[static IDENTIFIER_TEXT_BYTES]);
 
 #endif

@@ -90,6 +90,8 @@ static json_t *parse_scrubbed(struct request *r, json_error_t *error, bool *is_f
 status json_open(struct request *r, struct problem *problem)
 {
 	json_error_t error;
+	/* Its code stands in the last byte; jansson writes none when it has no memory. */
+	error.text[sizeof error.text - 1] = (char)json_error_unknown;
 	bool is_full;
 	json_t *root = parse(r->arena, r->bytes, r->bytes_count, &error, &is_full);
 	if (root == NULL && json_error_code(&error) == json_error_numeric_overflow)
@@ -189,6 +191,13 @@ static status decode_box(struct decode *d, const struct field *f, const json_t *
 		if (decode_number(d, paths[i], f->offset + i * sizeof(double), json_array_get(value, i)) != STATUS_ok)
 			return STATUS_invalid_field;
 	return STATUS_ok;
+}
+
+static enum locate_area area_of(const struct decode *d)
+{
+	uint32_t area;
+	memcpy(&area, d->request->record + offsetof(struct locate_record, area), sizeof area);
+	return area;
 }
 
 static void set_area(struct decode *d, enum locate_area area)
@@ -293,7 +302,7 @@ static status decode_field(struct decode *d, const struct field *f, const json_t
 	case FIELD_y:
 	case FIELD_radius: return decode_number(d, f->name, f->offset, value);
 	case FIELD_area_box:
-		if (((struct locate_record *)(void *)d->request->record)->area == LOCATE_RADIUS)
+		if (area_of(d) == LOCATE_RADIUS)
 			return INVALID(d, f->name, "give radius or box, not both");
 		set_area(d, LOCATE_BOX);
 		return decode_box(d, f, value);
@@ -444,7 +453,7 @@ status json_next(struct request *r, struct event *event, struct problem *problem
 	const json_t *object = event_at(r, r->index);
 	struct decode d = {.request = r, .problem = problem};
 	const json_t *id = json_object_get(object, "id");
-	enum event_type type;
+	enum event_type type = EVENT_NONE;
 	problem->has_id = id != NULL && parse_identifier(id, &problem->id);
 	status s = find_type(object, problem, &type);
 	if (s != STATUS_ok)

@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-/* In place. */
+/* In place; the text is the caller's. */
 void json_scrub_numbers(char *text, size_t count);
 
 #endif

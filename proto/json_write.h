@@ -1,11 +1,12 @@
 /*
  * json_write: JSON straight into a cursor. Numbers do not depend on the locale;
  * doubles are written so that they read back as the same double. Nothing is
- * allocated. What does not fit sets the cursor's `full`.
+ * allocated; the cursor and all text stay the caller's. What does not fit sets the cursor's `full`.
  */
 #ifndef PROTO_JSON_WRITE_H
 #define PROTO_JSON_WRITE_H
 
+#include "engine/base/attribute.h"
 #include "engine/base/cursor.h"
 #include "proto/identifier.h"
 
@@ -14,7 +15,7 @@ void json_write_integer(struct cursor *c, int64_t value);
 /* Finite values; NaN and infinities, which JSON has not, become null. */
 void json_write_double(struct cursor *c, double value);
 /* With quotes. Bytes that are no UTF-8 become U+FFFD. */
-void json_write_string(struct cursor *c, const char *text, size_t bytes);
+[[READS(2, 3)]] void json_write_string(struct cursor *c, const char *text, size_t bytes);
 /* With quotes. */
 void json_write_identifier(struct cursor *c, struct identifier id);
 

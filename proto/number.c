@@ -220,7 +220,8 @@ static size_t layout(const struct decimal *d, char *text)
 		return count + 1;
 	}
 	if (point > -6 && point <= 0) {
-		memcpy(text, "0.", 2);
+		text[0] = '0';
+		text[1] = '.';
 		memset(text + 2, '0', (size_t)-point);
 		memcpy(text + 2 - point, d->digits, count);
 		return count + 2 + (size_t)-point;

@@ -10,6 +10,6 @@
 enum { NUMBER_TEXT_BYTES = 32 };
 
 /* value is finite. Returns the length; no zero byte is written. */
-size_t number_format(double value, char text[NUMBER_TEXT_BYTES]);
+size_t number_format(double value, char text[static NUMBER_TEXT_BYTES]);
 
 #endif

@@ -57,7 +57,7 @@ const char *problem_nearest(const char *text, size_t bytes, const char *const *n
 		size_t name_bytes = strlen(names[i]);
 		unsigned distance = name_bytes > NAME_BYTES ? best_distance : edit_distance(text, bytes, names[i], name_bytes);
 		/* Half of the letters wrong is another word, not a slip. */
-		if (distance < best_distance && distance * 2 < name_bytes + 1)
+		if (distance < best_distance && (size_t)2 * distance < name_bytes + 1)
 			best_distance = distance, best = names[i];
 	}
 	return best;

@@ -1,6 +1,7 @@
 /*
  * problem: fills in why an event was refused. Text that does not fit is cut
  * between characters, so what is told to a peer is always valid UTF-8.
+ * The problem is the caller's; text handed in is copied.
  * The id in a problem is the decoder's to set and stays untouched here.
  */
 #ifndef PROTO_PROBLEM_H
@@ -21,7 +22,8 @@ static inline void problem_clear(struct problem *p)
 	p->frame_request = 0;
 }
 
-/* Of count names the one that `text` is probably a misspelling of, or NULL. */
+/* Of count names the one that `text` is probably a misspelling of, or NULL: one of
+ * the caller's own pointers. */
 const char *problem_nearest(const char *text, size_t bytes, const char *const *names, size_t count);
 
 #endif

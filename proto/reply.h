@@ -9,6 +9,7 @@
 #ifndef PROTO_REPLY_H
 #define PROTO_REPLY_H
 
+#include "engine/base/attribute.h"
 #include "engine/base/cursor.h"
 #include "proto/request.h"
 
@@ -51,8 +52,8 @@ struct reply {
  * least this is required by reply_open. */
 size_t reply_bytes_least(uint32_t batch_max);
 
-/* After request_open succeeded. The message must hold until reply_close. */
-void reply_open(struct reply *p, const struct request *r, void *bytes, size_t capacity);
+/* After request_open succeeded. Message and bytes stay the caller's and must hold until reply_close. */
+[[WRITES(3, 4)]] void reply_open(struct reply *p, const struct request *r, void *bytes, size_t capacity);
 
 /* Exactly one of these for each event, in order. `event` is the event answered. */
 void reply_pong(struct reply *p, const struct event *event);
@@ -68,7 +69,7 @@ void reply_problem(struct reply *p, const struct problem *problem, uint32_t retr
 size_t reply_close(struct reply *p);
 
 /* The whole reply to a message that request_open refused. Returns its length. */
-size_t reply_refusal(enum encoding encoding, const struct problem *problem, uint32_t retry_after_ms, void *bytes,
+[[WRITES(4, 5)]] size_t reply_refusal(enum encoding encoding, const struct problem *problem, uint32_t retry_after_ms, void *bytes,
                      size_t capacity);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * reply_write: one result in each encoding; private to reply.c, which decides
- * what is written and whether it fits. All of these only write into the cursor.
+ * what is written and whether it fits. All of these only write into the cursor
+ * and keep nothing: what they are given is borrowed for the call.
  */
 #ifndef PROTO_REPLY_WRITE_H
 #define PROTO_REPLY_WRITE_H

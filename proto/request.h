@@ -16,6 +16,7 @@
 #ifndef PROTO_REQUEST_H
 #define PROTO_REQUEST_H
 
+#include "engine/base/attribute.h"
 #include "engine/base/status.h"
 #include "engine/memory/arena.h"
 #include "proto/event.h"
@@ -69,7 +70,7 @@ struct request {
  * one error to reply with, encoding says in which form (JSON where it cannot be
  * told), and nothing needs closing.
  */
-status request_open(struct request *r, const void *bytes, size_t count, const struct protocol_limits *limits,
+[[READS(2, 3)]] status request_open(struct request *r, const void *bytes, size_t count, const struct protocol_limits *limits,
                     struct arena *arena, struct problem *problem);
 
 /* Whether any event of the message is a change; does not move the request. */

@@ -23,7 +23,8 @@ struct reward_csv {
 	char text[KIND_BYTES_MAX + NAME_BYTES_MAX];
 };
 
-/* false: *reason says what the header lacks. The csv stays the caller's. */
+/* false: *reason, static text, says what the header lacks. The csv stays the caller's and is borrowed
+ * for as long as r is read. */
 bool reward_csv_init(struct reward_csv *r, struct csv *csv, bool is_plane, double default_radius, const char **reason);
 
 /* CSV_BAD: problem says which column and why; csv_line() says where. Reading may go on.

@@ -77,6 +77,7 @@ static bool world_points(struct points *p)
 	char path[512];
 	snprintf(path, sizeof path, "%s/rewards_world.csv.gz", folder == NULL ? "../shared/data" : folder);
 	struct csv *csv = csv_open(path);
+	*p = (struct points){};
 	if (csv == NULL)
 		return false;
 	*p = take_points(200000);
@@ -296,6 +297,7 @@ static void run_world(struct report *report)
 {
 	struct points p;
 	if (!world_points(&p)) {
+		drop_points(&p);
 		report_note(report, "SKIP: world cities: no rewards_world.csv.gz in TROVE_DATA");
 		return;
 	}

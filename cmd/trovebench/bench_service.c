@@ -183,18 +183,20 @@ static void place(const struct bench *b, pid_t server, bool is_split)
 
 static bool start_troved(struct bench *b)
 {
+	char capacity[64];
 	char program[PATH_MAX + 16], rewards[PATH_BYTES], directory[PATH_BYTES], socket[PATH_BYTES], reply[2 * PATH_BYTES],
 		file[2 * PATH_BYTES];
 	snprintf(program, sizeof program, "%s/troved", b->programs);
 	snprintf(rewards, sizeof rewards, "%s/rewards.csv", b->directory);
 	snprintf(file, sizeof file, "rewards.file=%s", rewards);
+	snprintf(capacity, sizeof capacity, "rewards.capacity=%zu", b->points);
 	snprintf(directory, sizeof directory, "data.directory=%s", b->directory);
 	snprintf(socket, sizeof socket, "%s/trove.ipc", b->directory);
 	snprintf(reply, sizeof reply, "events.reply=ipc://%s", socket);
 	write_rewards(b, rewards);
 	const char *const arguments[] = {program, "--set", directory, "--set", reply, "--set", "events.collect=[]", "--set",
 	                                 "events.publish=[]", "--set", "observe.listen=", "--set", file, "--set",
-	                                 "log.level=warning", "--set", "rewards.capacity=20000000", NULL};
+	                                 "log.level=warning", "--set", capacity, NULL};
 	b->troved = child_start(arguments);
 	bool good = b->troved != 0 && child_wait_socket(b->troved, socket, 120);
 	unlink(rewards);

@@ -25,6 +25,8 @@ pid_t child_start(const char *const *arguments)
 		return pid < 0 ? 0 : pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		_exit(127);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	if (arguments[0][0] == '/' || strchr(arguments[0], '/') != NULL)
@@ -58,6 +60,8 @@ bool child_wait_socket(pid_t pid, const char *path, double seconds)
 	strncpy(address.sun_path, path, sizeof address.sun_path - 1);
 	for (int64_t end = clock_monotonic_ns() + (int64_t)(seconds * 1e9); clock_monotonic_ns() < end; clock_sleep_ms(10)) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return false;
 		int result = connect(fd, (const struct sockaddr *)&address, sizeof address);
 		close(fd);
 		if (result == 0)

@@ -45,6 +45,8 @@ static bool read_all(int fd, void *bytes, size_t count)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The loader says on standard error what it does not find; we say it ourselves. */
 	int null = open("/dev/null", O_WRONLY);
+	if (null < 0)
+		_exit(127);
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	if (getenv("TROVEBENCH_VERBOSE") == NULL)

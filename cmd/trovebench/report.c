@@ -24,8 +24,7 @@ double bench_median(double *values, unsigned count)
 static double time_once(const struct bench_case *c, double seconds)
 {
 	uint64_t done = 0;
-	double start = bench_now();
-	double now = start;
+	double start = bench_now(), now;
 	do {
 		done += c->work(c->context);
 		now = bench_now();

@@ -186,6 +186,7 @@ static void open_runner(struct runner *r, enum contestant_kind kind, const struc
 {
 	r->kind = kind;
 	r->trace = trace;
+	CHECK(trace->carts != 0 && trace->first[trace->carts] != 0, "an empty trace");
 	r->head_names = calloc(trace->carts, sizeof *r->head_names);
 	r->extent_names = calloc(trace->first[trace->carts], sizeof *r->extent_names);
 	CHECK(r->head_names != NULL && r->extent_names != NULL, "no memory");

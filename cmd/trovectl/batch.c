@@ -49,7 +49,7 @@ static void encode_run(struct cursor *out, const struct batch_event *event, uint
 	size_t record_bytes = event_record_bytes(type);
 	struct frame_header *header = cursor_reserve(out, sizeof *header);
 	uint8_t *records = cursor_reserve(out, count * record_bytes);
-	CHECK(records != NULL, "a frame of %u events", count);
+	CHECK(header != NULL && records != NULL, "a frame of %u events", count);
 	uint32_t text_bytes = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		memcpy(records + i * record_bytes, &event[i].head, record_bytes);

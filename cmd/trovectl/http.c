@@ -65,7 +65,7 @@ static int open_connection(const char *address, int64_t deadline_ns, struct http
 		fail(answer, "'%.100s' is no address; expected HOST:PORT", address);
 		return -1;
 	}
-	snprintf(host, sizeof host, "%.*s", (int)(bytes - 2 * has_brackets), address + has_brackets);
+	snprintf(host, sizeof host, "%.*s", (int)(has_brackets ? bytes - 2 : bytes), address + has_brackets);
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
 	int error = getaddrinfo(host, colon + 1, &hints, &found);
 	if (error != 0) {

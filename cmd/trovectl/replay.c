@@ -42,8 +42,9 @@ static void format_time(int64_t ms, char *text, size_t capacity)
 {
 	struct tm parts;
 	time_t seconds = (time_t)(ms / 1000);
-	gmtime_r(&seconds, &parts);
-	size_t used = strftime(text, capacity, "%Y-%m-%dT%H:%M:%S", &parts);
+	size_t used = 0;
+	if (gmtime_r(&seconds, &parts) != NULL) /* NULL: a year that no int holds */
+		used = strftime(text, capacity, "%Y-%m-%dT%H:%M:%S", &parts);
 	snprintf(text + used, capacity - used, ".%03dZ", (int)(ms % 1000));
 }
 

@@ -258,7 +258,7 @@ static int setup_store(struct service *service)
 	struct rewards_loaded loaded;
 	struct option_problem problem;
 	int64_t start = clock_monotonic_ns();
-	s = rewards_file_load(o, service->store, &loaded, &problem);
+	s = rewards_file_load(&service->configuration, service->store, &loaded, &problem);
 	if (s != STATUS_ok)
 		return fail(s == STATUS_pool_exhausted ? EX_CONFIG : EX_DATAERR, problem.text);
 	service->bad_rows = loaded.bad_rows;

@@ -1,49 +1,57 @@
 #include "cmd/troved/rewards_file.h"
 
 #include "engine/base/log.h"
+#include "engine/memory/arena.h"
 #include "proto/reward_csv.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BAD_ROWS_LOGGED = 20 };
 
-/* Grows at the start only; text is kept apart because rows move when it grows. */
+/* All rows, until the store has them. Reserved as large as the options allow, paid for as they come. */
 struct rows {
+	struct arena rewards; /* struct reward, one after the other */
+	struct arena text;    /* kind and name of each, without gaps */
 	struct reward *reward;
-	size_t count, capacity;
-	char *text;
-	size_t text_used, text_capacity;
+	size_t count;
 };
 
-static bool grow(void **bytes, size_t *capacity, size_t needed, size_t unit)
+static status rows_init(struct rows *rows, const struct store_options *store)
 {
-	if (needed <= *capacity)
-		return true;
-	size_t wanted = *capacity < 1024 ? 1024 : 2 * *capacity;
-	while (wanted < needed)
-		wanted *= 2;
-	void *grown = realloc(*bytes, wanted * unit);
-	if (grown == NULL)
-		return false;
-	*bytes = grown;
-	*capacity = wanted;
-	return true;
+	*rows = (struct rows){};
+	status s = arena_init(&rows->rewards, store->capacity * sizeof *rows->reward, NULL);
+	if (s == STATUS_ok)
+		s = arena_init(&rows->text, store->capacity * KIND_BYTES_MAX + store_name_bytes_max(store), NULL);
+	rows->reward = (struct reward *)rows->rewards.bytes;
+	return s;
 }
 
-/* Text is held as offsets until all rows are there. */
+static void rows_deinit(struct rows *rows)
+{
+	arena_deinit(&rows->rewards);
+	arena_deinit(&rows->text);
+}
+
+static char *keep_text(struct rows *rows, const char *text, uint32_t bytes)
+{
+	char *kept = arena_take(&rows->text, bytes, 1);
+	if (kept != NULL)
+		memcpy(kept, text, bytes);
+	return kept;
+}
+
+/* false: there are more rows, or longer names, than the store may hold. */
 static bool add_row(struct rows *rows, const struct reward_csv *csv)
 {
 	const struct reward_put_record *r = &csv->record;
-	size_t text_bytes = r->kind.bytes + r->name.bytes;
-	if (!grow((void **)&rows->reward, &rows->capacity, rows->count + 1, sizeof *rows->reward) ||
-	    !grow((void **)&rows->text, &rows->text_capacity, rows->text_used + text_bytes + 1, 1))
-		return false; /* one byte more, so that there is a text even when all are empty */
-	memcpy(rows->text + rows->text_used, csv->text + r->kind.offset, r->kind.bytes);
-	memcpy(rows->text + rows->text_used + r->kind.bytes, csv->text + r->name.offset, r->name.bytes);
-	rows->text_used += text_bytes;
-	rows->reward[rows->count++] = (struct reward){
+	struct reward *reward = arena_take(&rows->rewards, sizeof *reward, alignof(struct reward));
+	char *kind = keep_text(rows, csv->text + r->kind.offset, r->kind.bytes);
+	char *name = keep_text(rows, csv->text + r->name.offset, r->name.bytes);
+	if (reward == NULL || kind == NULL || name == NULL)
+		return false;
+	rows->count++;
+	*reward = (struct reward){
 		.id = {r->reward.low, r->reward.high, (r->head.flags & EVENT_REWARD_IS_UUID) != 0},
 		.x = r->x,
 		.y = r->y,
@@ -53,25 +61,12 @@ static bool add_row(struct rows *rows, const struct reward_csv *csv)
 		.from_ms = r->from_ms,
 		.until_ms = r->until_ms,
 		.per_actor = r->per_actor,
-		.kind_bytes = r->kind.bytes,
+		.kind = r->kind.bytes == 0 ? "default" : kind,
+		.kind_bytes = r->kind.bytes == 0 ? sizeof "default" - 1 : r->kind.bytes,
+		.name = name,
 		.name_bytes = r->name.bytes,
 	};
 	return true;
-}
-
-static void point_at_text(struct rows *rows)
-{
-	const char *at = rows->text;
-	for (size_t i = 0; i < rows->count; i++) {
-		struct reward *r = &rows->reward[i];
-		r->kind = at;
-		r->name = at + r->kind_bytes;
-		at += r->kind_bytes + r->name_bytes;
-		if (r->kind_bytes == 0) {
-			r->kind = "default";
-			r->kind_bytes = sizeof "default" - 1;
-		}
-	}
 }
 
 static status read_rows(const struct service_options *options, struct reward_csv *csv, struct rows *rows,
@@ -112,32 +107,36 @@ static status load_rows(const struct service_options *options, struct csv *csv, 
 	status s = read_rows(options, &reader, rows, loaded, problem);
 	if (s == STATUS_malformed)
 		return s;
-	if (s == STATUS_ok) {
-		point_at_text(rows);
+	if (s == STATUS_ok)
 		s = store_load(store, rows->reward, rows->count);
-	}
 	if (s != STATUS_ok)
 		snprintf(problem->text, sizeof problem->text,
-		         "%.300s: no room for its %zu rewards (rewards.capacity is %lld; at most %d kinds)", options->rewards_file,
-		         rows->count, (long long)options->rewards_capacity, KINDS_MAX);
+		         "%.300s: no room for its rewards (rewards.capacity is %lld, rewards.name_bytes %lld; at most %d kinds)",
+		         options->rewards_file, (long long)options->rewards_capacity, (long long)options->rewards_name_bytes,
+		         KINDS_MAX);
 	loaded->rewards = rows->count;
 	return s;
 }
 
-status rewards_file_load(const struct service_options *options, struct store *store, struct rewards_loaded *loaded,
+status rewards_file_load(const struct configuration *configuration, struct store *store, struct rewards_loaded *loaded,
                          struct option_problem *problem)
 {
 	*loaded = (struct rewards_loaded){};
+	const struct service_options *options = &configuration->service;
+	struct store_options limits = configuration_store(configuration);
 	struct csv *csv = csv_open(options->rewards_file);
 	if (csv == NULL) {
 		snprintf(problem->text, sizeof problem->text, "rewards.file: %.300s: cannot be opened: %s", options->rewards_file,
 		         strerror(errno));
 		return STATUS_malformed;
 	}
-	struct rows rows = {};
-	status s = load_rows(options, csv, &rows, store, loaded, problem);
+	struct rows rows;
+	status s = rows_init(&rows, &limits);
+	if (s == STATUS_ok)
+		s = load_rows(options, csv, &rows, store, loaded, problem);
+	else
+		snprintf(problem->text, sizeof problem->text, "rewards.file: no memory for the rows of %.300s", options->rewards_file);
 	csv_close(&csv);
-	free(rows.reward);
-	free(rows.text);
+	rows_deinit(&rows);
 	return s;
 }

@@ -12,8 +12,9 @@ struct rewards_loaded {
 };
 
 /* STATUS_malformed: problem says file, line and why (unreadable, no header, a bad row with
- * rewards.strict). STATUS_pool_exhausted: more rewards than rewards.capacity, or no memory. */
-status rewards_file_load(const struct service_options *options, struct store *store, struct rewards_loaded *loaded,
+ * rewards.strict). STATUS_pool_exhausted: more rows than rewards.capacity (those that
+ * replace one another included), names beyond rewards.name_bytes, or no memory. */
+status rewards_file_load(const struct configuration *configuration, struct store *store, struct rewards_loaded *loaded,
                          struct option_problem *problem);
 
 #endif

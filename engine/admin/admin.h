@@ -6,7 +6,8 @@
  * Thread: all of it on the thread that runs the event loop it was given (main).
  * What it shows comes through the functions in admin_sources, so that it knows no
  * other module; they are called on that thread and must not block.
- * Memory: one page buffer of fixed size; connections are libevent's.
+ * Memory: one page buffer of fixed size; connections are libevent's. Borrowed until teardown: the
+ * loop and what admin_sources point to; options are read at setup.
  */
 #ifndef ENGINE_ADMIN_ADMIN_H
 #define ENGINE_ADMIN_ADMIN_H

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -55,13 +56,17 @@ struct cpu_features cpu_features(void)
 /* One or two numbers from the start of a file. */
 static bool read_numbers(const char *path, long long *first, long long *second)
 {
+	char line[64], *end;
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
 		return false;
-	*second = 0;
-	int n = fscanf(f, "%lld %lld", first, second);
+	bool has_line = fgets(line, sizeof line, f) != NULL;
 	fclose(f);
-	return n >= 1;
+	if (!has_line)
+		return false;
+	*first = strtoll(line, &end, 10);
+	*second = strtoll(end, NULL, 10);
+	return end != line;
 }
 
 static unsigned whole_processors(long long quota, long long period)

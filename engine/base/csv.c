@@ -136,12 +136,11 @@ struct csv *csv_open(const char *path)
 	return csv;
 }
 
-void csv_close(struct csv **csv)
+void csv_free(struct csv *csv)
 {
-	if (*csv != NULL)
-		source_close(&(*csv)->source);
-	free(*csv);
-	*csv = NULL;
+	if (csv != NULL)
+		source_close(&csv->source);
+	free(csv);
 }
 
 int csv_column(const struct csv *csv, const char *names)

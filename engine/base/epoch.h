@@ -29,7 +29,8 @@ struct epoch_record {
 
 static inline void epoch_init(struct epoch *e) { ck_epoch_init(&e->ck); }
 
-/* The record must stay where it is for as long as the epoch exists. */
+/* The record stays the caller's; the epoch keeps a pointer: it must stay where it is for as long
+ * as the epoch exists. */
 static inline void epoch_register(struct epoch *e, struct epoch_record *r) { ck_epoch_register(&e->ck, &r->ck, NULL); }
 
 static inline void epoch_enter(struct epoch_record *r) { ck_epoch_begin(&r->ck, NULL); }

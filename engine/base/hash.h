@@ -1,7 +1,7 @@
 /*
  * hash: the one place that sees xxHash (XXH3, https://github.com/Cyan4973/xxHash).
  * For tables and checksums; not a defence against an attacker who picks keys, so
- * tables over peers' keys take a seed.
+ * tables over peers' keys take a seed. Pure: keys are only read during a call.
  */
 #ifndef ENGINE_BASE_HASH_H
 #define ENGINE_BASE_HASH_H

@@ -29,12 +29,11 @@ struct lines *lines_open(const char *path, size_t line_bytes_max)
 	return lines;
 }
 
-void lines_close(struct lines **lines)
+void lines_free(struct lines *lines)
 {
-	if (*lines != NULL)
-		source_close(&(*lines)->source);
-	free(*lines);
-	*lines = NULL;
+	if (lines != NULL)
+		source_close(&lines->source);
+	free(lines);
 }
 
 static void skip_rest(struct lines *lines)

@@ -7,6 +7,8 @@
 #ifndef ENGINE_BASE_LINES_H
 #define ENGINE_BASE_LINES_H
 
+#include "engine/base/attribute.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,13 +22,20 @@ struct line {
 	uint64_t number; /* from 1 */
 };
 
-/* "-" is standard input. NULL: errno says why the file cannot be opened. */
-struct lines *lines_open(const char *path, size_t line_bytes_max);
-void lines_close(struct lines **lines);
+/* For lines_close. */
+void lines_free(struct lines *lines);
+/* "-" is standard input. NULL: errno says why the file cannot be opened. The reader is the
+ * caller's until lines_close. */
+[[OWNED_BY(lines_free), NEEDS(1)]] struct lines *lines_open(const char *path, size_t line_bytes_max);
+static inline void lines_close(struct lines **lines)
+{
+	lines_free(*lines);
+	*lines = NULL;
+}
 
-/* LINES_BAD: *reason says what is wrong; line->number says where. A line that is too long is skipped and
- * reading may go on; a file that broke off ends with the next call. */
-enum lines_result lines_next(struct lines *lines, struct line *line, const char **reason);
+/* LINES_BAD: *reason, which holds until lines_close, says what is wrong; line->number says where. A line
+ * that is too long is skipped and reading may go on; a file that broke off ends with the next call. */
+[[nodiscard, NEEDS(1, 2, 3)]] enum lines_result lines_next(struct lines *lines, struct line *line, const char **reason);
 /* How much of the file was read, 0 to 1; below 0 where nobody knows (a pipe). */
 double lines_fraction(const struct lines *lines);
 

@@ -53,8 +53,8 @@ void log_write(enum log_level level, const char *part, const char *format, ...)
 	struct tm utc;
 	char stamp[32];
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
+	if (gmtime_r(&now.tv_sec, &utc) == NULL || strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+		snprintf(stamp, sizeof stamp, "%lld", (long long)now.tv_sec);
 	int millisecond = (int)(now.tv_nsec / 1000000);
 
 	char line[2400];

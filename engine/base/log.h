@@ -3,7 +3,7 @@
  *
  * The sink is process-wide (with the CPU features the only thing that is). Any
  * thread may log; an entry is one write(2), so lines do not mix. Not for the hot
- * path: it makes a system call.
+ * path: it makes a system call. Text stays the caller's and is only read during the call.
  */
 #ifndef ENGINE_BASE_LOG_H
 #define ENGINE_BASE_LOG_H

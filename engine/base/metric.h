@@ -3,7 +3,8 @@
  *
  * A module lists its counters in an X-macro table. Each thread has cells of its own
  * on cache lines of its own and is their only writer; a scrape sums them. So a sum
- * may lag by what is being counted at that moment, and never goes back.
+ * may lag by what is being counted at that moment, and never goes back. Cells belong to the
+ * module that counts; a scrape borrows them for one reading and writes into the caller's cursor.
  */
 #ifndef ENGINE_BASE_METRIC_H
 #define ENGINE_BASE_METRIC_H

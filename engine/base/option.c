@@ -124,7 +124,9 @@ static bool set_list_text(const struct option *row, const char *text, struct opt
 	memcpy(copy, text, length + 1);
 	if (copy[0] != '[') {
 		items[0] = copy;
-		return set_list(row, items, copy[0] == '\0' ? 0 : 1, value, problem);
+		if (copy[0] == '\0')
+			return set_list(row, items, 0, value, problem);
+		return set_list(row, items, 1, value, problem);
 	}
 	if (copy[length - 1] != ']')
 		return fail(problem, "%s: '%s' has no closing bracket; expected [a,b]", row->key, text);

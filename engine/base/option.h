@@ -18,6 +18,8 @@
 #ifndef ENGINE_BASE_OPTION_H
 #define ENGINE_BASE_OPTION_H
 
+#include "engine/base/attribute.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -75,7 +77,8 @@ struct option_problem {
 	char text[512];
 };
 
-/* Adds a module's table and fills its struct with the defaults. */
+/* Adds a module's table and fills its struct with the defaults. The set borrows both: they
+ * stay where they are for as long as the set is used. Other text is only read during a call. */
 void option_add(struct option_set *set, const struct option *rows, size_t count, void *values);
 
 /*
@@ -83,30 +86,31 @@ void option_add(struct option_set *set, const struct option *rows, size_t count,
  * [a,b]. false: problem says which key, what was wrong and what was expected;
  * nothing was changed.
  */
-bool option_set_text(struct option_set *set, const char *key, const char *text, enum option_source source,
+[[nodiscard]] bool option_set_text(struct option_set *set, const char *key, const char *text, enum option_source source,
                      struct option_problem *problem);
 /* Same for a list whose items are given one by one (a YAML sequence). */
-bool option_set_items(struct option_set *set, const char *key, const char *const *items, unsigned count,
+[[nodiscard]] bool option_set_items(struct option_set *set, const char *key, const char *const *items, unsigned count,
                       enum option_source source, struct option_problem *problem);
 
 /* key=value, as --set takes it. */
-bool option_set_assignment(struct option_set *set, const char *assignment, enum option_source source,
+[[nodiscard]] bool option_set_assignment(struct option_set *set, const char *assignment, enum option_source source,
                            struct option_problem *problem);
 
 /* Every TROVE_SECTION_KEY in the environment; one that fits no option is a problem. */
-bool option_set_environment(struct option_set *set, char *const *environment, struct option_problem *problem);
+[[nodiscard]] bool option_set_environment(struct option_set *set, char *const *environment, struct option_problem *problem);
 
-/* The row and value of a key, or NULL. */
+/* The row and value of a key, or NULL: the module's own, not copies. */
 const struct option *option_find(const struct option_set *set, const char *key, void **value,
                                  enum option_source *source);
 
 /* A value as text, in the form that option_set_text takes. */
-void option_format(const struct option *row, const void *value, char *text, size_t capacity);
+[[WRITES(3, 4)]] void option_format(const struct option *row, const void *value, char *text, size_t capacity);
 
 /* All keys, in order: callback(context, row, value, source). */
 typedef void option_visitor(void *context, const struct option *row, const void *value, enum option_source source);
 void option_visit(const struct option_set *set, option_visitor *visit, void *context);
 
-const char *option_source_name(enum option_source source);
+/* Static text. */
+[[NEVER_NULL]] const char *option_source_name(enum option_source source);
 
 #endif

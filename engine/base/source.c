@@ -38,12 +38,11 @@ struct source *source_open(const char *path)
 	return source;
 }
 
-void source_close(struct source **source)
+void source_free(struct source *source)
 {
-	if (*source != NULL)
-		gzclose((*source)->file);
-	free(*source);
-	*source = NULL;
+	if (source != NULL)
+		gzclose(source->file);
+	free(source);
 }
 
 int source_byte(struct source *source) { return source->failed ? -1 : gzgetc(source->file); }

@@ -9,6 +9,8 @@
 #ifndef ENGINE_BASE_STATUS_H
 #define ENGINE_BASE_STATUS_H
 
+#include "engine/base/attribute.h"
+
 /*
  * Retry classes, for a client:
  *   never    the refusal is final for this id (and would be for a new one, as things stand)
@@ -59,11 +61,11 @@ enum [[nodiscard]] status {
 
 typedef enum status status;
 
-/* The code as it stands on the wire ("ok" for STATUS_ok). Never NULL. */
-const char *status_code(status s);
-/* A sentence for people. Never NULL. */
-const char *status_text(status s);
+/* The code as it stands on the wire ("ok" for STATUS_ok). Static text, as the next ones. */
+[[NEVER_NULL]] const char *status_code(status s);
+/* A sentence for people. */
+[[NEVER_NULL]] const char *status_text(status s);
 enum retry status_retry(status s);
-const char *retry_name(enum retry r);
+[[NEVER_NULL]] const char *retry_name(enum retry r);
 
 #endif

@@ -5,6 +5,7 @@
  *
  * Producer: make the work visible, then wakeup_signal.
  * Consumer: ticket = wakeup_prepare; look for work; if none, wakeup_wait(ticket).
+ * The struct belongs to whoever waits and outlives every producer.
  * A signal after prepare makes wait return at once, so none is lost.
  */
 #ifndef ENGINE_BASE_WAKEUP_H

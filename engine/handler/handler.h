@@ -6,7 +6,7 @@
  *   apply  carries an effect out. It cannot fail: plan made sure of that.
  *
  * Both run on the writer's thread, one event at a time. The state belongs to the
- * shard; the effect to the batch's arena.
+ * shard; the effect to the batch's arena. Event and problem are borrowed during the call.
  */
 #ifndef ENGINE_HANDLER_HANDLER_H
 #define ENGINE_HANDLER_HANDLER_H

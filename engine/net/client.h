@@ -4,11 +4,13 @@
  * part of the service.
  *
  * Thread: one thread calls; nng's own threads move the messages. Memory: slots are
- * made by client_open; a reply's bytes hold during the callback.
+ * made by client_open and are the client's; a reply's bytes hold during the callback; the
+ * options are copied, their context stays the caller's until client_close.
  */
 #ifndef ENGINE_NET_CLIENT_H
 #define ENGINE_NET_CLIENT_H
 
+#include "engine/base/attribute.h"
 #include "engine/base/option.h"
 #include "engine/base/status.h"
 
@@ -37,7 +39,7 @@ struct client_options {
 /* Connects. STATUS_not_found: nobody answers at the url (problem says so). */
 status client_open(struct client **client, const struct client_options *options, struct option_problem *problem);
 /* Waits for a free slot, which may call on_reply for earlier requests. The bytes are copied. */
-void client_send(struct client *client, const void *bytes, size_t count, uint64_t tag);
+[[READS(2, 3)]] void client_send(struct client *client, const void *bytes, size_t count, uint64_t tag);
 /* Hands over the replies that come until then (clock_monotonic_ns), and returns not before. A moment that
  * has passed: those that are here already. */
 void client_wait_until(struct client *client, int64_t moment_ns);

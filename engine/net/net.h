@@ -47,7 +47,8 @@ unsigned net_threads(const struct net_options *options);
 /* What the sockets take at most, all peers together. */
 void net_bill(const struct net_options *options, struct bill *bill);
 
-/* Opens the sockets and listens. The shard stays the caller's. On failure `problem` names
+/* Opens the sockets and listens. The shard stays the caller's and outlives the net;
+ * the options are copied. On failure `problem` names
  * the address and the reason. STATUS_pool_exhausted: no memory; STATUS_internal: nng refused. */
 status net_setup(struct net **net, const struct net_options *options, struct shard *shard,
                  struct option_problem *problem);

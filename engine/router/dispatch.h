@@ -1,5 +1,5 @@
 /*
- * dispatch: which handler serves which change. Constant; any thread.
+ * dispatch: which handler serves which change. Constant; any thread. Handlers are static, nobody's to free.
  */
 #ifndef ENGINE_ROUTER_DISPATCH_H
 #define ENGINE_ROUTER_DISPATCH_H

@@ -1,6 +1,7 @@
 /*
  * query: answers the events that change nothing, from a snapshot of the store.
- * Private to the shard; any thread, with its worker.
+ * Private to the shard; any thread, with its worker, which it borrows for the call as it does
+ * event and reply.
  */
 #ifndef ENGINE_SHARD_QUERY_H
 #define ENGINE_SHARD_QUERY_H

@@ -61,7 +61,7 @@ struct shard_job {
 	void (*done)(struct shard_job *job, const void *reply, size_t reply_bytes);
 };
 
-/* The store stays the caller's; the options agree. STATUS_pool_exhausted: no memory. */
+/* The store stays the caller's and outlives the shard; the options agree and are copied. STATUS_pool_exhausted: no memory. */
 status shard_setup(struct shard **shard, const struct shard_options *options, struct store *store);
 /* After the last job is done. */
 void shard_teardown(struct shard **shard);

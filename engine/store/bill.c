@@ -12,7 +12,7 @@ uint64_t store_name_bytes_max(const struct store_options *o)
 	return bytes < NAME_BYTES_LEAST ? NAME_BYTES_LEAST : bytes;
 }
 
-/* Loading at the start takes less than the first merge: one run and the places. */
+/* Loading at the start takes less than merging does later: one run, the places, and the rows of the file. */
 static void bill_packed(const struct store_options *o, struct bill *bill)
 {
 	static const char key[] = "rewards.capacity";

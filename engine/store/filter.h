@@ -10,7 +10,7 @@
  *
  * One file per instruction set holds one `struct filter`; filter_choose picks by the
  * processor. filter_scalar.c is the reference; the others must name the same slots.
- * Pure functions, any thread, no allocation.
+ * Pure functions, any thread, no allocation: columns, query and `found` are the caller's.
  *
  * Shapes: `count` slots from `first` on. Columns are readable up to a multiple of
  * FILTER_STEP slots (FILTER_NODE_STEP nodes) and first is such a multiple, except for
@@ -87,7 +87,8 @@ extern const struct filter filter_scalar;
 extern const struct filter *const filter_avx2;
 extern const struct filter *const filter_avx512;
 
-/* "auto", "scalar", "avx2" or "avx512". STATUS_invalid_field: unknown, or not on this machine. */
+/* "auto", "scalar", "avx2" or "avx512"; *filter is static, nobody's to free. STATUS_invalid_field:
+ * unknown, or not on this machine. */
 status filter_choose(const char *name, const struct filter **filter);
 
 /* Milliseconds to the columns' seconds since 2038 (so that 1970 to 2106 fits), saturating

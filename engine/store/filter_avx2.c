@@ -260,7 +260,7 @@ static uint32_t avx2_reach(const struct filter_columns *c, const struct filter_q
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 32) {
 		struct quad v;
-		for (uint32_t k = 0; k < 4; k++) {
+		for (size_t k = 0; k < 4; k++) {
 			__m256 dx = _mm256_andnot_ps(sign, _mm256_sub_ps(_mm256_loadu_ps(c->x + i + 8 * k), qx));
 			__m256 dy = _mm256_andnot_ps(sign, _mm256_sub_ps(_mm256_loadu_ps(c->y + i + 8 * k), qy));
 			__m256 reach_x = _mm256_loadu_ps(c->reach_x + i + 8 * k);

@@ -214,7 +214,7 @@ static uint32_t avx512_reach(const struct filter_columns *c, const struct filter
 	uint32_t n = 0;
 	for (uint32_t i = first; i < first + count; i += 32) {
 		struct pair v;
-		for (uint32_t k = 0; k < 2; k++) {
+		for (size_t k = 0; k < 2; k++) {
 			__m512 dx = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->x + i + 16 * k), qx));
 			__m512 dy = _mm512_abs_ps(_mm512_sub_ps(_mm512_loadu_ps(c->y + i + 16 * k), qy));
 			__m512 reach_x = _mm512_loadu_ps(c->reach_x + i + 16 * k);

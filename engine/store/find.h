@@ -4,6 +4,7 @@
 #ifndef ENGINE_STORE_FIND_H
 #define ENGINE_STORE_FIND_H
 
+#include "engine/base/attribute.h"
 #include "engine/store/store.h"
 
 /* Where a match stands: the number of its run in the view, and its slot there. Everything
@@ -13,8 +14,8 @@ struct found_slot {
 };
 
 /* All matches, in no order and without distances: what an index query of another library
- * gives. Writes at most capacity, returns how many there are. Otherwise as store_locate. */
-uint64_t store_find(struct store_reader *reader, const struct locate_query *query, struct found_slot *found,
+ * gives. found is the caller's. Writes at most capacity, returns how many there are. Otherwise as store_locate. */
+[[WRITES(3, 4)]] uint64_t store_find(struct store_reader *reader, const struct locate_query *query, struct found_slot *found,
                     uint64_t capacity);
 
 /* false: this reader looks at every slot. Results must not change. */

@@ -102,9 +102,9 @@ struct geometry_reach geometry_geo_reach(double y, double cosine, double radius)
 struct geometry_reach geometry_plane_reach(double radius);
 
 /* The boxes, one or two (antimeridian), that contain a geo circle. */
-unsigned geometry_geo_boxes(double x, double y, double cosine, double radius, struct geometry_box boxes[2]);
+unsigned geometry_geo_boxes(double x, double y, double cosine, double radius, struct geometry_box boxes[static 2]);
 
 /* Bounds inclusive. A plane box with min_x > max_x is empty; a geo box is not. */
-bool geometry_box_contains(const double box[4], bool is_plane, double x, double y);
+bool geometry_box_contains(const double box[static 4], bool is_plane, double x, double y);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * kinds: the names of rewards' kinds, numbered in the order in which they first came.
  * Names are never taken back, so a pointer to one holds as long as the store.
+ * The table belongs to the store; names handed in are copied.
  * Threads: kinds_add the writer only; kinds_find and kinds_name any, without waiting.
  */
 #ifndef ENGINE_STORE_KINDS_H

@@ -6,7 +6,8 @@
  * next smaller node's size, until blocks remain (overlap-minimising top-down bulk
  * loading: Lee and Lee, Supporting Frequent Updates in R-Trees, VLDB 2003; the cut at
  * medians is Bentley's k-d tree, CACM 1975). All nodes are full but the last of each
- * level, so the tree needs no pointers. O(n log n), in place, one thread.
+ * level, so the tree needs no pointers. O(n log n), in place, one thread; places are the
+ * caller's.
  */
 #ifndef ENGINE_STORE_PACK_H
 #define ENGINE_STORE_PACK_H

@@ -105,14 +105,14 @@ uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity);
 /* Exactly what run_create reserves for a run of these. */
 uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity);
 
-/* A run without slots. is_packed reserves the levels. STATUS_pool_exhausted. */
+/* A run without slots, the caller's until run_destroy. is_packed reserves the levels. STATUS_pool_exhausted. */
 status run_create(struct run **run, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
                   uint64_t text_capacity);
 void run_destroy(struct run **run);
 /* Makes an open run empty again; no reader may see it. */
 void run_clear(struct run *run);
 
-/* Writes a slot that no reader sees yet. */
+/* Writes a slot that no reader sees yet; the reward is copied. */
 void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed);
 /* The same from a slot of another run. */
 void run_copy(struct run *run, uint32_t slot, const struct run *from, uint32_t from_slot, uint64_t seed);

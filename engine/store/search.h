@@ -3,7 +3,8 @@
  *
  * The filter names candidates (through the tree, or over all slots where there is no
  * tree); search_decide says in double precision which of them match. Everything lives
- * in the caller's struct: no allocation, any thread.
+ * in the caller's struct: no allocation, any thread. It borrows the kinds and the run for as
+ * long as the query lasts, which its epoch section guarantees; slots hold during the visit.
  */
 #ifndef ENGINE_STORE_SEARCH_H
 #define ENGINE_STORE_SEARCH_H

@@ -54,6 +54,7 @@ static status setup_readers(struct store *store, unsigned readers_max)
 	if (s != STATUS_ok)
 		return s;
 	store->readers = arena_take(&store->readers_room, bytes, alignof(struct store_reader));
+	CHECK(store->readers != NULL, "room for %u readers", readers_max);
 	memset(store->readers, 0, bytes); /* also faults the pages in, once */
 	arena_note(&store->readers_room);
 	store->readers_max = readers_max;

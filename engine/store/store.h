@@ -17,6 +17,7 @@
 #ifndef ENGINE_STORE_STORE_H
 #define ENGINE_STORE_STORE_H
 
+#include "engine/base/attribute.h"
 #include "engine/base/status.h"
 #include "engine/memory/account.h"
 #include "engine/memory/bill.h"
@@ -119,7 +120,7 @@ uint64_t store_publish(struct store *store);
 /* Writer, before traffic: adds many rewards as one packed run and publishes. Later rows
  * win over earlier ones of the same id. The rows stay the caller's. STATUS_pool_exhausted:
  * capacity, room for names, KINDS_MAX or memory; nothing is added then. */
-status store_load(struct store *store, const struct reward *rewards, uint64_t count);
+[[READS(2, 3)]] status store_load(struct store *store, const struct reward *rewards, uint64_t count);
 
 /* Writer. Waits until everything is in one packed run (tests, benchmarks). */
 void store_settle(struct store *store);

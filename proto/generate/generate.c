@@ -31,6 +31,8 @@ char *generate_read(const char *root, const char *path, size_t *bytes)
 	if (in == NULL)
 		return NULL;
 	char *text = malloc(1 << 20);
+	if (text == NULL)
+		fail(path, "no memory");
 	*bytes = fread(text, 1, (1 << 20) - 1, in);
 	text[*bytes] = '\0';
 	fclose(in);
@@ -72,23 +74,28 @@ static void write_readme(const char *root, struct output *o)
 	free(old);
 }
 
+static FILE *open_vector(struct output *o, const char *name, const char *kind)
+{
+	char path[sizeof o->path];
+	snprintf(path, sizeof path, "proto/vectors/%s.%s", name, kind);
+	return open_output(o, path);
+}
+
 static void write_vector(const char *root, const char *name, struct output *outputs)
 {
-	static const char *const kinds[] = {"request.hex", "reply.json", "reply.hex"};
 	char path[128];
-	FILE *out[3];
 	size_t bytes;
 	snprintf(path, sizeof path, "proto/vectors/%s.request.json", name);
 	char *json = generate_read(root, path, &bytes);
 	if (json == NULL)
 		fail(path, "cannot be read");
-	for (unsigned i = 0; i < 3; i++) {
-		snprintf(path, sizeof path, "proto/vectors/%s.%s", name, kinds[i]);
-		out[i] = open_output(&outputs[i], path);
-	}
-	vectors_write(json, bytes, out[0], out[1], out[2]);
-	for (unsigned i = 0; i < 3; i++)
-		fclose(out[i]);
+	FILE *request_hex = open_vector(&outputs[0], name, "request.hex");
+	FILE *reply_json = open_vector(&outputs[1], name, "reply.json");
+	FILE *reply_hex = open_vector(&outputs[2], name, "reply.hex");
+	vectors_write(json, bytes, request_hex, reply_json, reply_hex);
+	fclose(request_hex);
+	fclose(reply_json);
+	fclose(reply_hex);
 	free(json);
 }
 

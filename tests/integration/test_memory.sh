@@ -24,6 +24,7 @@ ladder() {
 }
 adds_up() {
 	http /allocator >"$work/allocator"
+	# shellcheck disable=SC2046  # three numbers
 	set -- "$1" $(ladder "$work/allocator")
 	equal "$1: the rungs add up to the resident set" "$3" "$2"
 	check "$1: at most 3 % unexplained ($4 per mille)" [ "$4" -le 30 ]
@@ -99,6 +100,7 @@ service_stop
 
 # ---- locks ----------------------------------------------------------------------------------
 (
+	# shellcheck disable=SC3045  # dash and bash both know -l
 	ulimit -l 64 && exec_troved --set memory.lock=true 2>>"$work/log.lock"
 ) &
 service=$!

@@ -1,6 +1,7 @@
 #include "tests/support/allocation_count.h"
 
 #include "engine/base/sanitizer.h"
+#include "tests/support/valgrind.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -28,7 +29,7 @@ bool allocation_count_available(void) { return false; }
 
 #else
 
-bool allocation_count_available(void) { return true; }
+bool allocation_count_available(void) { return !is_in_valgrind(); }
 
 /* glibc's own names for what is replaced here. */
 void *__libc_malloc(size_t bytes);

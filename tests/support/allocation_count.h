@@ -1,8 +1,8 @@
 /*
  * allocation_count: counts calls to malloc and its relatives between start and
  * stop, from all threads. Linking this file replaces the C library's functions by
- * counting ones; under the sanitizers, which bring their own, nothing is counted
- * and allocation_count_available says so.
+ * counting ones; under the sanitizers and valgrind, which bring their own, nothing is
+ * counted and allocation_count_available says so.
  */
 #ifndef TESTS_SUPPORT_ALLOCATION_COUNT_H
 #define TESTS_SUPPORT_ALLOCATION_COUNT_H

@@ -235,7 +235,7 @@ static void test_nothing_is_allocated(void **state)
 {
 	(void)state;
 	if (!allocation_count_available()) {
-		printf("SKIP: a sanitizer owns the heap, allocations cannot be counted\n");
+		printf("SKIP: a sanitizer or valgrind owns the heap, allocations cannot be counted\n");
 		skip();
 	}
 	struct store *store = make_store(false, 10000);

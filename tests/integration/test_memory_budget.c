@@ -1,0 +1,247 @@
+/*
+ * The memory gate: a troved under full load whose working set changes all the time (near
+ * and far queries, JSON batches, rewards put and removed, peers that come and go) stays
+ * within tests/integration/memory_budget and stops growing. A line that is exceeded names
+ * its owner. SOAK_SECONDS=600 (make soak) makes the same run a soak.
+ */
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+#include "engine/base/random.h"
+#include "engine/net/client.h"
+#include "tests/support/service.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SECONDS_LEAST = 12, SAMPLES_MAX = 4096, IN_FLIGHT = 32, REWARDS = 20000, EVENTS = 64, ANSWER_BYTES = 1 << 18 };
+
+static const char *const service_sets[] = {"rewards.file=config/demo_rewards.csv", "rewards.capacity=50000", NULL};
+
+struct load {
+	struct random random;
+	struct client *client;
+	uint64_t replies, lost, overloaded, next_id;
+	char batch[EVENTS * 160];
+};
+
+/* ---- load ---------------------------------------------------------------------------- */
+
+static void on_reply(void *context, const struct client_reply *reply)
+{
+	struct load *load = context;
+	load->replies += reply->bytes != NULL;
+	load->lost += reply->bytes == NULL;
+	if (reply->bytes != NULL && memmem(reply->bytes, reply->count, "\"overloaded\"", 12) != NULL)
+		load->overloaded++;
+}
+
+static size_t write_event(struct load *load, char *at, unsigned shape)
+{
+	struct random *r = &load->random;
+	double x = -122.45 + random_between(r, 0, 0.08), y = 37.74 + random_between(r, 0, 0.06);
+	unsigned long id = 1000000 + random_below(r, REWARDS);
+	if (shape < 40)
+		return (size_t)sprintf(at, "{\"type\":\"locate\",\"x\":%.6f,\"y\":%.6f,\"radius\":%u,\"limit\":%u}", x, y,
+		                       shape < 20 ? 200 : 20000, shape < 20 ? 8 : 256);
+	if (shape < 80)
+		return (size_t)sprintf(at, "{\"type\":\"reward.put\",\"id\":%lu,\"reward\":%lu,\"x\":%.6f,\"y\":%.6f,\"radius\":90}",
+		                       (unsigned long)++load->next_id, id, x, y);
+	return (size_t)sprintf(at, "{\"type\":\"reward.remove\",\"id\":%lu,\"reward\":%lu}", (unsigned long)++load->next_id, id);
+}
+
+/* One message: a single event or a batch, most of one shape. */
+static void send_one(struct load *load)
+{
+	unsigned count = random_below(&load->random, 4) == 0 ? 1 + (unsigned)random_below(&load->random, EVENTS) : 1;
+	unsigned shape = (unsigned)random_below(&load->random, 100);
+	char *at = load->batch;
+	if (count > 1)
+		*at++ = '[';
+	for (unsigned i = 0; i < count; i++) {
+		if (i > 0)
+			*at++ = ',';
+		at += write_event(load, at, shape);
+	}
+	if (count > 1)
+		*at++ = ']';
+	client_send(load->client, load->batch, (size_t)(at - load->batch), 0);
+}
+
+/* Peers come and go: every turn is a connection of its own, over tcp or ipc. */
+static void run_until(struct load *load, const struct service *s, int64_t until_ns)
+{
+	struct option_problem problem;
+	const char *url = random_below(&load->random, 2) == 0 ? s->tcp : s->ipc;
+	struct client_options options = {
+		.url = url, .in_flight = IN_FLIGHT, .timeout_ms = 10000, .on_reply = on_reply, .context = load};
+	assert_int_equal(client_open(&load->client, &options, &problem), STATUS_ok);
+	while (clock_monotonic_ns() < until_ns)
+		send_one(load);
+	client_close(&load->client);
+}
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+struct sample {
+	double seconds, resident;
+};
+
+static char answer[ANSWER_BYTES];
+
+static void read_allocator(const struct service *s)
+{
+	static const char request[] = "GET /allocator HTTP/1.0\r\n\r\n";
+	assert_true(service_http(s, request, sizeof request - 1, answer, sizeof answer) > 0);
+}
+
+/* The number behind the first `"member":` that follows `after`. */
+static double number_after(const char *after, const char *member)
+{
+	char key[64];
+	const char *at = strstr(answer, after);
+	snprintf(key, sizeof key, "\"%s\":", member);
+	at = at == NULL ? NULL : strstr(at, key);
+	if (at == NULL)
+		fail_msg("no %s behind %s in: %.300s", member, after, answer);
+	return strtod(at + strlen(key), NULL);
+}
+
+static double rung(const char *name)
+{
+	char key[96];
+	snprintf(key, sizeof key, "{\"name\":\"%s\",\"bytes\":", name);
+	return number_after(key, "bytes");
+}
+
+static double found_for(const char *name, double growth_bytes)
+{
+	if (strcmp(name, "resident_peak") == 0)
+		return number_after("\"process\"", "resident_peak_bytes") / 1024;
+	if (strcmp(name, "heap_live") == 0)
+		return number_after("\"allocator\"", "live_bytes") / 1024;
+	if (strcmp(name, "heap_resident") == 0)
+		return number_after("\"allocator\"", "resident_bytes") / 1024;
+	if (strcmp(name, "frozen_allocations") == 0)
+		return number_after("\"allocator\"", "frozen_allocations_total");
+	if (strcmp(name, "major_faults") == 0)
+		return number_after("\"process\"", "major_faults");
+	if (strcmp(name, "growth") == 0)
+		return growth_bytes / 1024;
+	if (strcmp(name, "unexplained") == 0) {
+		double rest = rung("unexplained");
+		return 1000 * (rest < 0 ? -rest : rest) / number_after("\"process\"", "resident_bytes");
+	}
+	if (strcmp(name, "stacks") == 0 || strcmp(name, "program") == 0)
+		return rung(name) / 1024;
+	/* The others are holdings; their names have spaces. */
+	char key[64] = "{\"name\":\"";
+	size_t used = strlen(key);
+	for (; *name != '\0' && used < sizeof key - 2; name++)
+		key[used++] = *name == '_' ? ' ' : *name;
+	key[used++] = '"';
+	key[used] = '\0';
+	return number_after(key, "resident_bytes") / 1024;
+}
+
+/* ---- judging -------------------------------------------------------------------------- */
+
+/* Bytes a second, by least squares. */
+static double slope(const struct sample *samples, unsigned first, unsigned count)
+{
+	double n = count - first, x = 0, y = 0, xx = 0, xy = 0;
+	for (unsigned i = first; i < count; i++) {
+		x += samples[i].seconds;
+		y += samples[i].resident;
+		xx += samples[i].seconds * samples[i].seconds;
+		xy += samples[i].seconds * samples[i].resident;
+	}
+	return n * xx - x * x <= 0 ? 0 : (n * xy - x * y) / (n * xx - x * x);
+}
+
+static void check_budget(double growth_bytes)
+{
+	FILE *f = fopen("tests/integration/memory_budget", "re");
+	char line[256], name[64], unit[32], owner[64];
+	double limit;
+	unsigned lines = 0, exceeded = 0;
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f) != NULL) {
+		if (line[0] == '#' || sscanf(line, "%63s %lf %31s %63s", name, &limit, unit, owner) != 4)
+			continue;
+		double found = found_for(name, growth_bytes);
+		bool is_over = found > limit;
+		print_message("%-20s %9.0f of %9.0f %-10s %s%s\n", name, found, limit, unit, owner, is_over ? "  EXCEEDED" : "");
+		exceeded += is_over;
+		lines++;
+	}
+	fclose(f);
+	assert_true(lines >= 10);
+	if (exceeded != 0)
+		fail_msg("%u lines of the memory budget are exceeded; the owners are named above", exceeded);
+}
+
+static bool is_sanitized(void)
+{
+	const char *build = getenv("TROVE_BUILD");
+	return strstr(build, "-address") != NULL || strstr(build, "-thread") != NULL;
+}
+
+static void test_budget(void **state)
+{
+	struct service *service = *state;
+	const char *text = getenv("SOAK_SECONDS");
+	double seconds = text == NULL ? SECONDS_LEAST : strtod(text, NULL);
+	static struct sample samples[SAMPLES_MAX];
+	static struct load load = {.random = {7}};
+	double step = seconds / 200 < 0.5 ? 0.5 : seconds / 200;
+	int64_t start = clock_monotonic_ns();
+	unsigned count = 0;
+	while ((double)(clock_monotonic_ns() - start) * 1e-9 < seconds) {
+		run_until(&load, service, clock_monotonic_ns() + (int64_t)(step * 1e9));
+		read_allocator(service);
+		samples[count++] = (struct sample){(double)(clock_monotonic_ns() - start) * 1e-9,
+		                                   number_after("\"process\"", "resident_bytes")};
+		CHECK(count < SAMPLES_MAX, "too many samples");
+	}
+	/* The last part is judged: by then every shape of load was there more than once. */
+	unsigned first = count / 2;
+	double per_second = slope(samples, first, count);
+	double growth = per_second * (samples[count - 1].seconds - samples[first].seconds);
+	double per_minute = 100 * 60 * per_second / samples[count - 1].resident;
+	if (getenv("SOAK_VERBOSE") != NULL)
+		for (unsigned i = 0; i < count; i += 1 + count / 20)
+			print_message("%6.1f s %8.1f MiB\n", samples[i].seconds, samples[i].resident / 1048576);
+	print_message("%lu replies in %.0f s, %lu lost, %lu overloaded; resident %.1f MiB, %+.3f %% a minute\n",
+	              (unsigned long)load.replies, seconds, (unsigned long)load.lost, (unsigned long)load.overloaded,
+	              samples[count - 1].resident / 1048576, per_minute);
+	assert_int_equal(load.lost, 0);
+	assert_true(load.replies > 1000);
+	if (is_sanitized())
+		print_message("SKIP budget: a sanitizer's heap keeps what was freed\n");
+	else
+		check_budget(growth < 0 ? 0 : growth);
+	if (!is_sanitized() && seconds >= 120 && per_minute >= 0.1)
+		fail_msg("the resident set grows by %.3f %% a minute; 0.1 is allowed", per_minute);
+}
+
+static int setup(void **state)
+{
+	static struct service service;
+	service_start(&service, service_sets);
+	*state = &service;
+	return 0;
+}
+
+static int teardown(void **state) { return service_stop(*state, SIGTERM); }
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_budget)};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
