@@ -224,7 +224,7 @@ static void append(struct carts *c, struct cart *cart, const struct cart_line *l
 {
 	if (needs_extent(c, cart))
 		add_extent(c, cart);
-	struct cart_extent *first = cart_first_extent(c, cart);
+	struct cart_extent *first = cart_extent_at(c, cart->extent);
 	cart_extent_at(c, first->last)->lines[first->line_count++ % CART_EXTENT_LINES] =
 		(struct cart_line){line->sku, line->unit_price, line->quantity, 0};
 }
@@ -232,7 +232,7 @@ static void append(struct carts *c, struct cart *cart, const struct cart_line *l
 /* Gives back what lies behind the last line. The first extent stays for a discount. */
 static void trim(struct carts *c, struct cart *cart)
 {
-	struct cart_extent *first = cart_first_extent(c, cart);
+	struct cart_extent *first = cart_extent_at(c, cart->extent);
 	uint32_t needed = cart_extents_for(first->line_count);
 	if (needed == 0 && first->discount.benefit.type == BENEFIT_NONE) {
 		cart_give_extents(c, cart->extent);
@@ -249,7 +249,7 @@ static void trim(struct carts *c, struct cart *cart)
 /* Drops lines of quantity 0, keeps the order of the others, and adds up anew. */
 static void settle(struct carts *c, struct cart *cart)
 {
-	struct cart_extent *first = cart_first_extent(c, cart);
+	struct cart_extent *first = cart_extent_at(c, cart->extent);
 	struct cart_cursor from;
 	struct cart_cursor to = {.extent = cart->extent, .left = UINT32_MAX};
 	uint32_t kept = 0;
@@ -274,7 +274,7 @@ void carts_add(struct carts *c, struct identifier id, const struct cart_line *li
 		same->quantity += line->quantity;
 	else
 		append(c, cart, line);
-	cart_first_extent(c, cart)->subtotal += line->unit_price * line->quantity;
+	cart_extent_at(c, cart->extent)->subtotal += line->unit_price * line->quantity;
 	cart_renew(cart, now_ms);
 }
 
@@ -319,7 +319,7 @@ void carts_apply_discount(struct carts *c, struct identifier id, const struct ca
 	struct cart *cart = open_cart(c, id);
 	if (cart->extent == SLOT_NONE)
 		add_extent(c, cart);
-	struct cart_discount *own = &cart_first_extent(c, cart)->discount;
+	struct cart_discount *own = &cart_extent_at(c, cart->extent)->discount;
 	own->claim = discount->claim;
 	own->claim_is_uuid = discount->claim_is_uuid;
 	own->benefit.value = discount->benefit.value;

@@ -1,8 +1,10 @@
 #include "engine/commerce/money.h"
 
 #include <stdckdint.h>
+#include <string.h>
 
 enum { LETTERS = 26 };
+static const char alphabet[LETTERS + 1] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 currency_code currency_parse(const char letters[static CURRENCY_BYTES])
 {
@@ -19,8 +21,9 @@ void currency_format(currency_code code, char letters[static CURRENCY_BYTES])
 {
 	unsigned rest = code - 1u;
 	bool is_code = code != 0 && rest < LETTERS * LETTERS * LETTERS;
-	for (int i = CURRENCY_BYTES - 1; i >= 0; i--, rest /= LETTERS)
-		letters[i] = is_code ? (char)('A' + rest % LETTERS) : '?';
+	memset(letters, '?', CURRENCY_BYTES);
+	for (int i = CURRENCY_BYTES - 1; is_code && i >= 0; i--, rest /= LETTERS)
+		letters[i] = alphabet[rest % LETTERS];
 }
 
 static status bounded(bool is_wrapped, int64_t value, int64_t *out)

@@ -39,8 +39,8 @@ void slots_bill(struct bill *bill, const char *option, uint64_t capacity, uint64
 {
 	uint64_t stride = (object_bytes + STRIDE - 1) / STRIDE * STRIDE;
 	bill_add(bill, "commerce", option, capacity, stride, "%s", what);
-	bill_add(bill, "commerce", option, 1, table_bytes(capacity) + indexes * index_bytes(capacity) + (1 + indexes) * PAGE,
-	         "the pool's tables and indexes of %s", what);
+	uint64_t tables = table_bytes(capacity) + PAGE + indexes * (index_bytes(capacity) + PAGE);
+	bill_add(bill, "commerce", option, 1, tables, "the pool's tables and indexes of %s", what);
 }
 
 status slots_prepare(struct slots *slots)

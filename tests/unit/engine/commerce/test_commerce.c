@@ -1,6 +1,7 @@
 /* Commerce as a whole: the bill and what is reserved, no memory, digests, claims on carts. */
 #include "engine/base/sanitizer.h"
 #include "engine/commerce/commerce.h"
+#include "tests/support/valgrind.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,6 +72,10 @@ static void without_memory_nothing_is_held(void **state)
 	printf("SKIP: a sanitizer needs all of the address space\n");
 #else
 	struct rlimit before, now;
+	if (is_in_valgrind()) {
+		printf("SKIP: valgrind needs more address space\n");
+		return;
+	}
 	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
 	unsigned failures = 0;
 	/* Less and less of it, so that each of the mappings is once the one that fails. */
