@@ -82,7 +82,7 @@ libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lnuma -lz
 endif
 
 # ---- sources ----------------------------------------------------------------------
-floors := $(if $(CROSS),engine/base engine/memory engine/store proto,engine/* proto)
+floors := $(if $(CROSS),engine/base engine/memory engine/store engine/commerce proto,engine/* proto)
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 # A cross build takes only the tests and the support that stay on the floors it has.

@@ -29,6 +29,7 @@ void service_bill(const struct configuration *c, const struct numa *numa, struct
 	memory_limit("", &bill->limit);
 	memory_limit_lower(&bill->limit, c->memory.limit_bytes);
 	store_bill(&store, bill);
+	commerce_bill(&c->commerce, bill);
 	shard_bill(&c->shard, bill);
 	net_bill(&c->net, bill);
 	admin_bill(&c->admin, bill);

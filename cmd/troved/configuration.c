@@ -17,6 +17,7 @@ static void add_all(struct configuration *c)
 	option_add(&c->set, shard_option_rows, shard_option_count, &c->shard);
 	option_add(&c->set, admin_option_rows, admin_option_count, &c->admin);
 	option_add(&c->set, memory_option_rows, memory_option_count, &c->memory);
+	option_add(&c->set, commerce_option_rows, commerce_option_count, &c->commerce);
 }
 
 /* Addresses may name the data directory. */

@@ -6,6 +6,7 @@
 #define CMD_TROVED_CONFIGURATION_H
 
 #include "engine/admin/admin.h"
+#include "engine/commerce/commerce.h"
 #include "engine/net/net.h"
 #include "engine/memory/memory.h"
 #include "engine/shard/shard.h"
@@ -47,6 +48,7 @@ struct configuration {
 	struct shard_options shard;
 	struct admin_options admin;
 	struct memory_options memory;
+	struct commerce_options commerce;
 	struct option_set set;
 };
 

@@ -55,6 +55,7 @@ struct service {
 	struct memory_reading reading; /* the last one */
 	struct doctor doctor;
 	struct store *store;
+	struct commerce commerce;
 	struct shard *shard;
 	struct net *net;
 	struct admin *admin;
@@ -300,6 +301,9 @@ static int setup_modules(struct service *service)
 		code = setup_store(service);
 	if (code != EX_OK)
 		return code;
+	c->commerce.account = &service->account;
+	if (commerce_setup(&service->commerce, &c->commerce) != STATUS_ok)
+		return fail(EX_OSERR, "no memory for products, carts, payments and claims (their .capacity)");
 	c->shard.account = &service->account;
 	status s = shard_setup(&service->shard, &c->shard, service->store);
 	if (s == STATUS_invalid_field)
@@ -321,6 +325,7 @@ static void teardown_modules(struct service *service)
 	admin_teardown(&service->admin);
 	net_teardown(&service->net);
 	shard_teardown(&service->shard);
+	commerce_teardown(&service->commerce);
 	store_teardown(&service->store);
 	for (int i = 0; i < 3; i++)
 		if (service->signals[i] != NULL)

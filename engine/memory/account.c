@@ -58,6 +58,7 @@ status account_open_pool(struct account *account, struct pool **pool, struct hol
 		own.node = account->policy.node;
 		own.pages = account->policy.pages;
 		own.lock = account->policy.lock;
+		own.is_untouched = !account->policy.prefault;
 	}
 	status s = pool_setup(pool, &own);
 	if (s != STATUS_ok)

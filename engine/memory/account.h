@@ -72,7 +72,7 @@ status account_open(struct account *account, struct region *region, struct holdi
                     size_t prefault_bytes, int node);
 void account_close(struct region *region, struct holding *holding);
 
-/* Sets a pool up by the policy and enters it. pages, node and lock of the options are filled in. */
+/* Sets a pool up by the policy and enters it. pages, node, lock and is_untouched of the options are filled in. */
 status account_open_pool(struct account *account, struct pool **pool, struct holding *holding,
                          const struct pool_options *options);
 void account_close_pool(struct pool **pool, struct holding *holding);

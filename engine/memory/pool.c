@@ -133,7 +133,7 @@ static status open_tables(struct pool *p, uint32_t objects)
 	size_t links = o->remote_returns ? objects * sizeof *p->links : 0;
 	size_t words = table_of(objects) * sizeof *p->words;
 	struct region_options wanted = {.name = o->name, .pages = o->pages, .numa = o->numa, .node = o->node,
-	                                .lock = o->lock, .prefault = true};
+	                                .lock = o->lock, .prefault = !o->is_untouched};
 	if (o->extents_max > 1) { /* paid for as the pool grows */
 		wanted.pages = REGION_PAGES_small;
 		wanted.prefault = wanted.lock = false;
@@ -175,7 +175,7 @@ static status map_extent(struct pool *p, uint32_t count)
 	                                .pages = c->options.pages,
 	                                .numa = c->options.numa,
 	                                .node = c->options.node,
-	                                .prefault = true,
+	                                .prefault = !c->options.is_untouched,
 	                                .lock = c->options.lock};
 	status s = region_open_at(r, p->objects + c->mapped, c->space_bytes - c->mapped, needed - c->mapped, &wanted);
 	if (s != STATUS_ok)

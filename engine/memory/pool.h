@@ -74,6 +74,7 @@ struct pool_options {
 	const struct numa *numa; /* NULL: any node */
 	int node;                /* wanted, -1: any */
 	bool lock;
+	bool is_untouched; /* pages come when they are first used, not at setup */
 	bool shared_lines;   /* different threads write neighbouring objects: whole cache lines each */
 	bool is_fifo;        /* the object that is free longest is borrowed next; else the last returned */
 	bool remote_returns; /* other threads return, too */
