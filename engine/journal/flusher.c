@@ -20,7 +20,6 @@
 enum {
 	STEP_BYTES_LEAST = 256 << 10, /* of a file that is being made, between two groups */
 	STEP_BYTES_MOST = 4 << 20,
-	TOUCH_BYTES_LEAST = 64 << 10, /* made writable ahead of the next group */
 	REST_MS = 200,                /* so long without a group: write a mark */
 	RETRY_MS = 500,               /* after a file could not be made */
 };
@@ -95,8 +94,9 @@ int journal_clear(struct journal *j, uint64_t from, uint64_t end)
 {
 	while (from < end) {
 		struct piece p = first_piece(j, from, end);
-		memset(p.segment->bytes + p.offset, 0, p.count);
 		int error = fault(j, JOURNAL_STEP_sync);
+		if (error == 0)
+			error = segment_put(p.segment, p.offset, NULL, p.count);
 		if (error == 0)
 			error = segment_sync(p.segment, p.offset, p.count);
 		if (error != 0)
@@ -152,22 +152,42 @@ static size_t end_bytes(const struct journal *j, uint64_t place)
 	return rest < sizeof(struct record_head) ? rest : sizeof(struct record_head);
 }
 
+/* From the ring, which may wrap within it. */
+static int copy_piece(struct journal *j, uint64_t place, const struct piece *p)
+{
+	size_t at = place & (j->ring_bytes - 1);
+	size_t first = p->count < j->ring_bytes - at ? p->count : j->ring_bytes - at;
+	int error = segment_put(p->segment, p->offset, j->ring + at, first);
+	if (error == 0 && first < p->count)
+		error = segment_put(p->segment, p->offset + first, j->ring, p->count - first);
+	return error;
+}
+
+static int copy_pieces(struct journal *j, uint64_t end)
+{
+	for (uint64_t place = j->copied.place; place < end;) {
+		struct piece p = first_piece(j, place, end);
+		int error = copy_piece(j, place, &p);
+		if (error != 0)
+			return error;
+		place += p.count;
+	}
+	size_t rest = end_bytes(j, end);
+	return rest == 0 ? 0 : segment_put(slot_of(j, file_of(j, end)), end % j->segment_bytes, NULL, rest);
+}
+
 static bool copy_new(struct journal *j)
 {
 	uint64_t end = atomic_load_explicit(&j->appended, memory_order_acquire);
 	if (end == j->copied.place)
 		return false;
 	struct cut next = walk(j, j->copied, end);
-	for (uint64_t place = j->copied.place; place < end;) {
-		struct piece p = first_piece(j, place, end);
-		segment_touch(p.segment, p.offset, p.count);
-		ring_get(j, place, p.segment->bytes + p.offset, p.count);
-		place += p.count;
-	}
-	size_t rest = end_bytes(j, end);
-	if (rest != 0)
-		memset(slot_of(j, file_of(j, end))->bytes + end % j->segment_bytes, 0, rest);
+	int error = copy_pieces(j, end);
 	j->copied = next;
+	if (error != 0) {
+		fail(j, "the journal cannot be written", error);
+		return false;
+	}
 	atomic_store_explicit(&j->copied_place, end, memory_order_release);
 	return true;
 }
@@ -214,18 +234,6 @@ static void sync_copied(struct journal *j)
 	release(j, j->durable.sequence);
 }
 
-/* Off the way of the replies: the next group finds its pages writable. */
-static void touch_ahead(struct journal *j)
-{
-	uint64_t place = j->copied.place;
-	uint64_t offset = place % j->segment_bytes;
-	if (offset == 0)
-		return;
-	uint64_t count = 2 * j->group_bytes > TOUCH_BYTES_LEAST ? 2 * j->group_bytes : TOUCH_BYTES_LEAST;
-	struct segment *s = slot_of(j, file_of(j, place));
-	segment_touch(s, offset, count < j->segment_bytes - offset ? count : j->segment_bytes - offset);
-}
-
 /* How long until what was copied must be synced; 0: now; -1: only at the end. */
 static int64_t sync_due_ms(const struct journal *j)
 {
@@ -248,10 +256,10 @@ static bool flush(struct journal *j)
 	bool is_new = copy_new(j);
 	if (j->options.durability != JOURNAL_always && is_new)
 		release(j, j->copied.sequence);
+	if (atomic_load(&j->state) != STATE_running)
+		return false;
 	if (j->copied.place != j->durable.place && (sync_due_ms(j) == 0 || is_far_behind(j)))
 		sync_copied(j);
-	if (is_new && atomic_load(&j->state) == STATE_running)
-		touch_ahead(j);
 	return is_new;
 }
 
@@ -267,10 +275,10 @@ static void write_mark(struct journal *j)
 	mark.checksum = segment_mark_checksum(&mark, j->seed);
 	size_t offset = (1 + j->mark_turn) * JOURNAL_SECTOR_BYTES;
 	int error = fault(j, JOURNAL_STEP_sync);
-	if (error == 0) {
-		memcpy(s->bytes + offset, &mark, sizeof mark);
+	if (error == 0)
+		error = segment_put(s, offset, &mark, sizeof mark);
+	if (error == 0)
 		error = segment_sync(s, offset, sizeof mark);
-	}
 	j->mark_turn = (j->mark_turn + 1) % JOURNAL_MARKS;
 	j->marked = j->durable.sequence;
 	if (error != 0)

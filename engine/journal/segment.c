@@ -21,7 +21,7 @@
 static const char suffix[] = ".journal";
 static const char making_suffix[] = ".making";
 static const char lock_name[] = "journal.lock";
-enum { DIGITS = 16, PAGE_BYTES = 4096, STEP_BYTES = 64 << 10 };
+enum { DIGITS = 16, STEP_BYTES = 64 << 10 };
 
 static void name_with(uint64_t number, const char *end, char name[SEGMENT_NAME_BYTES])
 {
@@ -110,19 +110,32 @@ int segment_remove(int directory, uint64_t number)
 
 /* ---- making files ----------------------------------------------------------------- */
 
-static int write_zeros(int file, size_t offset, size_t count)
+static int write_all(int file, size_t offset, const uint8_t *bytes, size_t count)
 {
-	static const uint8_t zeros[STEP_BYTES];
 	while (count != 0) {
-		ssize_t n = pwrite(file, zeros, count < STEP_BYTES ? count : STEP_BYTES, (off_t)offset);
+		ssize_t n = pwrite(file, bytes, count, (off_t)offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? errno : ENOSPC;
 		offset += (size_t)n;
+		bytes += n;
 		count -= (size_t)n;
 	}
 	return 0;
+}
+
+static int write_zeros(int file, size_t offset, size_t count)
+{
+	static const uint8_t zeros[STEP_BYTES];
+	int error = 0;
+	while (count != 0 && error == 0) {
+		size_t n = count < STEP_BYTES ? count : STEP_BYTES;
+		error = write_all(file, offset, zeros, n);
+		offset += n;
+		count -= n;
+	}
+	return error;
 }
 
 int segment_make_start(struct segment_making *m, int directory, uint64_t number, size_t size)
@@ -205,34 +218,41 @@ int segment_open(struct segment *s, const char *directory, uint64_t number)
 {
 	char path[SEGMENT_PATH_BYTES];
 	int is_pmem = 0;
-	*s = (struct segment){.number = number};
+	*s = (struct segment){.number = number, .file = -1};
 	if (!segment_path(directory, number, path))
 		return ENAMETOOLONG;
 	s->bytes = pmem_map_file(path, 0, 0, 0, &s->size, &is_pmem);
 	s->is_persistent_memory = is_pmem != 0;
-	return s->bytes == NULL ? errno : 0;
+	if (s->bytes == NULL)
+		return errno;
+	s->file = open(path, O_RDWR | O_CLOEXEC);
+	if (s->file >= 0)
+		return 0;
+	int error = errno;
+	segment_close(s);
+	return error;
 }
 
 void segment_close(struct segment *s)
 {
-	if (s->bytes != NULL)
-		pmem_unmap(s->bytes, s->size);
+	if (s->bytes == NULL)
+		return;
+	pmem_unmap(s->bytes, s->size);
+	if (s->file >= 0)
+		close(s->file);
 	s->bytes = NULL;
+	s->file = -1;
 }
 
-static void whole_pages(size_t *offset, size_t *count)
+int segment_put(struct segment *s, size_t offset, const void *bytes, size_t count)
 {
-	size_t from = *offset & ~(size_t)(PAGE_BYTES - 1);
-	*count = (*offset + *count - from + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
-	*offset = from;
-}
-
-void segment_touch(struct segment *s, size_t offset, size_t count)
-{
-	whole_pages(&offset, &count);
-	/* Older kernels cannot: then the flusher takes the faults one by one. */
-	if (!s->is_persistent_memory && offset + count <= s->size)
-		madvise(s->bytes + offset, count, MADV_POPULATE_WRITE);
+	if (!s->is_persistent_memory)
+		return bytes == NULL ? write_zeros(s->file, offset, count) : write_all(s->file, offset, bytes, count);
+	if (bytes == NULL)
+		memset(s->bytes + offset, 0, count);
+	else
+		memcpy(s->bytes + offset, bytes, count);
+	return 0;
 }
 
 int segment_sync(struct segment *s, size_t offset, size_t count)

@@ -20,6 +20,7 @@ struct segment {
 	uint8_t *bytes; /* NULL: not open */
 	size_t size;
 	uint64_t number;
+	int file;
 	bool is_persistent_memory;
 };
 
@@ -51,8 +52,10 @@ int segment_remove(int directory, uint64_t number);
 
 int segment_open(struct segment *s, const char *directory, uint64_t number);
 void segment_close(struct segment *s);
-/* Makes the pages ready for writing, so that copying does not fault page by page. */
-void segment_touch(struct segment *s, size_t offset, size_t count);
+/* Puts bytes into the file; NULL: zeros. On persistent memory a copy into the map; elsewhere pwrite,
+ * which the map shows at once: it takes no fault for each page (a group of 512 KiB took twice as
+ * long), and a full or failing disk is an errno and not a signal. */
+int segment_put(struct segment *s, size_t offset, const void *bytes, size_t count);
 int segment_sync(struct segment *s, size_t offset, size_t count);
 
 /* Read only; bytes beyond the file's end are not mapped. An empty file has no bytes. `whole` reads

@@ -346,7 +346,9 @@ static void appending_neither_faults_nor_allocates(void **state)
 		allocations = allocation_count_of_thread() - allocated;
 		faults = faults_of_this_thread() - before;
 	}
-	assert_int_equal(faults, 0);
+	/* The address and thread sanitizers have pages and a malloc of their own. */
+	if (allocation_count_available())
+		assert_int_equal(faults, 0);
 	assert_int_equal(allocations, 0);
 	assert_true(wait_durable(b->journal, last));
 }
