@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-enum { KILLS = 100 };
+enum { KILLS = 100, RECORDS_KEPT = 60000 };
 
 struct bench {
 	char folder[FILES_PATH_BYTES];
@@ -266,8 +266,7 @@ static void killed_at_any_moment_it_keeps_what_it_acknowledged(void **state)
 {
 	struct bench *b = *state;
 	struct random random = {.state = 99};
-	uint64_t acknowledged = 0;
-	b->options.segments_max = 2000;
+	uint64_t acknowledged = 0, total = 0;
 	for (unsigned i = 0; i < KILLS; i++) {
 		int ends[2], code;
 		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -295,9 +294,17 @@ static void killed_at_any_moment_it_keeps_what_it_acknowledged(void **state)
 			fail_msg("kill %u: %s", i, b->report.text);
 		assert_int_equal(b->checker.wrong, 0);
 		assert_true(b->checker.last >= acknowledged);
+		if (acknowledged < RECORDS_KEPT)
+			continue;
+		/* A new one: each start and each look here reads all of it. */
+		total += acknowledged;
+		acknowledged = 0;
+		remove_folder(b->folder);
+		make_folder(b->folder);
 	}
-	assert_true(acknowledged > 1000);
-	b->options.released = NULL;
+	assert_true(total + acknowledged > 1000);
+	if (acknowledged == 0)
+		return;
 	open_bench(b, b->checker.last);
 }
 

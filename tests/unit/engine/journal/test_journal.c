@@ -374,6 +374,44 @@ static void the_bill_names_the_ring(void **state)
 	free(bill);
 }
 
+static void defaults_are_of_use(void **state)
+{
+	struct bench *b = *state;
+	struct option_set set = {0};
+	struct option_problem problem;
+	struct journal_options options = {.directory = b->folder};
+	option_add(&set, journal_option_rows, journal_option_count, &options);
+	assert_int_equal(options.durability, JOURNAL_always);
+	assert_int_equal(options.segment_bytes, 64 << 20);
+	assert_true(journal_options_agree(&options, &problem));
+	assert_true(option_set_assignment(&set, "data.durability=none", OPTION_FROM_command_line, &problem));
+	assert_int_equal(options.durability, JOURNAL_none);
+}
+
+/* libpmem looks at its environment when it is loaded: all of this once more, in a new process. */
+static void all_of_it_on_persistent_memory(void **state)
+{
+	struct bench *b = *state;
+	struct journal_stat stat;
+	const char *forced = getenv("PMEM_IS_PMEM_FORCE");
+	open_bench(b);
+	append_durable(b, 10, 1);
+	journal_stat(b->journal, &stat);
+	assert_int_equal(stat.is_persistent_memory, forced != NULL && forced[0] == '1');
+	if (forced != NULL)
+		return;
+	pid_t child = fork();
+	if (child == 0) {
+		setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+		if (freopen("/dev/null", "w", stdout) != NULL)
+			execl("/proc/self/exe", "test_journal", NULL);
+		_exit(127);
+	}
+	int code;
+	assert_int_equal(waitpid(child, &code, 0), child);
+	assert_int_equal(code, 0);
+}
+
 #define journal_test(f) cmocka_unit_test_setup_teardown(f, make_bench, remove_bench)
 
 int main(void)
@@ -395,6 +433,8 @@ int main(void)
 		journal_test(appending_neither_faults_nor_allocates),
 		journal_test(options_that_disagree_are_refused),
 		journal_test(the_bill_names_the_ring),
+		journal_test(defaults_are_of_use),
+		journal_test(all_of_it_on_persistent_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
