@@ -350,6 +350,42 @@ static void exchanged_records_are_refused(void **state)
 	assert_int_equal(b->checker.last, 9);
 }
 
+static void append_with_time(struct bench *b, const char *folder, int64_t time_ms)
+{
+	uint64_t sequence = 0;
+	struct journal_entry entry = {.body = "12345678", .body_bytes = 8, .time_ms = time_ms};
+	b->options.directory = folder;
+	assert_int_equal(journal_open(&b->journal, &b->options, 0, NULL, NULL, &b->report), STATUS_ok);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(journal_append(b->journal, &entry, &sequence), STATUS_ok);
+	assert_int_equal(sequence, 103);
+	journal_close(&b->journal);
+}
+
+/* The same journal, the same sequence, but of a history that went another way. */
+static void a_record_of_another_history_is_refused(void **state)
+{
+	struct bench *b = *state;
+	char path[FILES_PATH_BYTES];
+	size_t bytes;
+	fill(b, 100);
+	copy_folder(b->folder, b->other);
+	append_with_time(b, b->folder, 1);
+	append_with_time(b, b->other, 2);
+	find_places(b);
+	file_path(b->folder, 1, path);
+	uint8_t *one = load_file(path, &bytes);
+	file_path(b->other, 1, path);
+	uint8_t *two = load_file(path, &bytes);
+	memcpy(two + b->offset[102], one + b->offset[102], sizeof(struct record_head) + 8);
+	store_file(path, two, bytes);
+	free(one);
+	free(two);
+	assert_int_equal(verify_other(b), STATUS_malformed);
+	assert_int_equal(b->report.sequence, 102);
+	assert_non_null(strstr(b->report.text, "does not follow the one before it"));
+}
+
 /* ---- power loss ------------------------------------------------------------------------------ */
 
 /* What the disk holds: of each block the old or the new one, between two groups. */
@@ -481,6 +517,7 @@ int main(void)
 		recovery_test(a_lost_file_is_named),
 		recovery_test(a_file_of_another_journal_is_refused),
 		recovery_test(exchanged_records_are_refused),
+		recovery_test(a_record_of_another_history_is_refused),
 		recovery_test(a_torn_group_of_sectors_is_cut),
 		recovery_test(a_torn_group_of_pages_is_cut),
 		recovery_test(a_group_torn_over_files_is_cut),
