@@ -72,11 +72,11 @@ all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_cflags) $(CROSS_cflags) $(
 all_cxxflags = -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_cflags) $(CXXFLAGS)
 all_ldflags = -Wl,-z,relro,-z,now $(SAN_ldflags) $(LDFLAGS)
 
-libraries := -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -lm -lpthread
+libraries := -lpmem -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -lm -lpthread
 # mimalloc overrides malloc for the process, so it stands before libc; the sanitizers
 # bring a malloc of their own that must win.
 heap_library := $(if $(filter address thread fuzzer,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
-trovebench_libraries := -lhiredis
+trovebench_libraries := -lhiredis -lsqlite3
 ifeq ($(CROSS),arm64)
 libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lnuma -lz -lm -lpthread
 endif
@@ -86,7 +86,7 @@ floors := $(if $(CROSS),engine/base engine/memory engine/store engine/commerce p
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 # A cross build takes only the tests and the support that stay on the floors it has.
-high_include := ^\#include ("(engine/(handler|router|shard|net|admin|abi)|cmd)/|<nng/)
+high_include := ^\#include ("(engine/(journal|handler|router|shard|net|admin|abi)|cmd)/|<nng/)
 low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
 support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))
 support_objects := $(support_sources:%.c=$(out)/%.o)

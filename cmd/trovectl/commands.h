@@ -14,6 +14,7 @@ int health_main(int argc, char **argv, const struct settings *settings);
 int memory_main(int argc, char **argv, const struct settings *settings);
 int load_main(int argc, char **argv, const struct settings *settings);
 int replay_main(int argc, char **argv, const struct settings *settings);
+int journal_main(int argc, char **argv, const struct settings *settings);
 int watch_main(int argc, char **argv, const struct settings *settings);
 
 #endif

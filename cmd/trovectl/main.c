@@ -23,6 +23,7 @@ static const struct command {
 	{"load", load_main, "put the rewards of a CSV file into the service"},
 	{"replay", replay_main, "send recorded positions or events, print what matched"},
 	{"watch", watch_main, "print publications as they come"},
+	{"journal", journal_main, "verify, dump or count the journal of a stopped service"},
 };
 
 static void print_help(void)

@@ -18,11 +18,11 @@ is_json() { python3 -c 'import json,sys; [json.loads(l) for l in open(sys.argv[1
 
 # ---- without a service ---------------------------------------------------------------------
 run 0 help "$ctl" --help
-for command in ping status health send load replay watch; do
+for command in ping status health send load replay watch journal; do
 	holds "$command is in the help" "  $command " "$work/out"
 done
 run 0 version "$ctl" --version
-for command in ping status health send load replay watch; do
+for command in ping status health send load replay watch journal; do
 	run 0 "$command --help" "$ctl" "$command" --help
 	holds "$command --help has an example" 'example: trovectl' "$work/out"
 done
@@ -33,6 +33,9 @@ bad 64 'not a number' "trovectl: --count: 'x' is not allowed; expected an intege
 bad 64 'value missing' 'trovectl: --url needs a value' ping --url
 bad 64 'too many operands' 'send takes one message, not 2' send a b
 bad 64 'load of what' 'expected: load rewards FILE' load products x.csv
+bad 64 'journal without a folder' 'journal takes verify, dump or stat, and a directory' journal verify
+bad 64 'journal what' "journal knows verify, dump and stat, not 'mend'" journal mend "$work"
+bad 66 'journal nowhere' 'there is no journal' journal verify "$work"
 bad 66 'load of no file' "$work/none.csv: cannot be opened: No such file or directory" load rewards "$work/none.csv"
 bad 66 'replay of no file' "$work/none.csv: cannot be opened: No such file or directory" replay "$work/none.csv"
 bad 69 'ping nobody' "cannot reach $TROVECTL_URL: Connection refused" ping

@@ -10,6 +10,7 @@
 
 static atomic_bool counting;
 static _Atomic uint64_t count;
+static thread_local uint64_t count_of_thread;
 
 void allocation_count_start(void)
 {
@@ -22,6 +23,8 @@ uint64_t allocation_count_stop(void)
 	atomic_store(&counting, false);
 	return atomic_load(&count);
 }
+
+uint64_t allocation_count_of_thread(void) { return count_of_thread; }
 
 #if defined(SANITIZER_ADDRESS) || defined(SANITIZER_THREAD) || !defined(__GLIBC__)
 
@@ -42,6 +45,7 @@ static void note(void)
 {
 	if (atomic_load_explicit(&counting, memory_order_relaxed))
 		atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
+	count_of_thread++;
 }
 
 [[gnu::visibility("default")]] void *malloc(size_t bytes)

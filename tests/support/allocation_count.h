@@ -12,5 +12,7 @@
 bool allocation_count_available(void);
 void allocation_count_start(void);
 uint64_t allocation_count_stop(void);
+/* Those of the calling thread since it began. */
+uint64_t allocation_count_of_thread(void);
 
 #endif

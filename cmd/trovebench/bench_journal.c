@@ -1,0 +1,321 @@
+/*
+ * journal: durable appends beside what the device allows (the same bytes by pwrite and fdatasync
+ * into blocks that were written before) and beside SQLite (WAL, synchronous=FULL); one at a time;
+ * and how fast a journal is read back.
+ *
+ * In batches, two are on their way: one is synced while the next is appended, so each sync carries
+ * one batch, as the bare commit does. The folder is made where the program is run from: that
+ * must be on the device that is to be measured.
+ */
+#include "cmd/trovebench/bench.h"
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+#include "engine/journal/journal.h"
+#include "engine/journal/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { BODY_BYTES = 64, RECORD_BYTES = sizeof(struct record_head) + BODY_BYTES, BARE_BYTES = 64 << 20, REPLAYED = 4000000 };
+enum { LATENCIES_MAX = 1 << 16, PAGE_BYTES = 4096 };
+
+static const double bare_target = 0.85, sqlite_target = 1;
+static const double one_target = 1.4, durable_target = 500000, replay_target = 2e6;
+
+struct bench {
+	char folder[256], path[512];
+	struct journal *journal;
+	struct journal_options options;
+	uint64_t last;
+	unsigned batch;
+	int bare;
+	size_t bare_offset;
+	uint8_t *bytes;
+	sqlite3 *sqlite;
+	sqlite3_stmt *insert;
+	_Atomic int64_t released_ns;
+	double *latency;
+};
+
+static void remove_folder(const char *folder)
+{
+	char path[1024];
+	DIR *stream = opendir(folder);
+	if (stream == NULL)
+		return;
+	for (const struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
+		snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+		if (entry->d_name[0] != '.')
+			unlink(path);
+	}
+	closedir(stream);
+	rmdir(folder);
+}
+
+/* ---- the journal ----------------------------------------------------------------------- */
+
+static void note_released(void *context, uint64_t sequence)
+{
+	struct bench *b = context;
+	(void)sequence;
+	atomic_store_explicit(&b->released_ns, clock_monotonic_ns(), memory_order_release);
+}
+
+static bool open_journal(struct bench *b)
+{
+	struct journal_report report;
+	b->options = (struct journal_options){.durability = JOURNAL_always,
+	                                      .interval_ms = 100,
+	                                      .segment_bytes = 64 << 20,
+	                                      .segments_max = 64,
+	                                      .buffer_bytes = 8 << 20,
+	                                      .directory = b->folder,
+	                                      .released = note_released,
+	                                      .context = b};
+	if (journal_open(&b->journal, &b->options, b->last, NULL, NULL, &report) == STATUS_ok)
+		return true;
+	fprintf(stderr, "trovebench: %s\n", report.text);
+	return false;
+}
+
+static void append_batch(struct bench *b, unsigned count)
+{
+	struct journal_entry entry = {.type = 1, .body = b->bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
+	for (unsigned i = 0; i < count; i++) {
+		while (journal_append(b->journal, &entry, &b->last) != STATUS_ok)
+			journal_wait(b->journal, b->last, 10);
+	}
+	journal_commit(b->journal);
+	/* As a service with snapshots does: old files are reused. */
+	journal_drop_before(b->journal, journal_durable(b->journal));
+}
+
+static uint64_t journal_batches(void *context)
+{
+	struct bench *b = context;
+	append_batch(b, b->batch);
+	journal_wait(b->journal, b->last - b->batch, -1);
+	return b->batch;
+}
+
+static uint64_t journal_freely(void *context)
+{
+	struct bench *b = context;
+	for (unsigned i = 0; i < 256; i++)
+		append_batch(b, 64);
+	/* Half a ring may be on its way. */
+	uint64_t behind = 32768;
+	journal_wait(b->journal, b->last > behind ? b->last - behind : 0, -1);
+	return 256 * 64;
+}
+
+/* ---- the bare device ------------------------------------------------------------------------ */
+
+static bool open_bare(struct bench *b)
+{
+	snprintf(b->path, sizeof b->path, "%s/bare", b->folder);
+	b->bare = open(b->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	b->bytes = calloc(1, 1 << 20);
+	for (size_t at = 0; b->bare >= 0 && b->bytes != NULL && at < BARE_BYTES; at += 1 << 20)
+		if (pwrite(b->bare, b->bytes, 1 << 20, (off_t)at) != 1 << 20)
+			return false;
+	return b->bare >= 0 && b->bytes != NULL && fsync(b->bare) == 0;
+}
+
+static void bare_commit(struct bench *b, size_t bytes)
+{
+	if (b->bare_offset + bytes > BARE_BYTES)
+		b->bare_offset = 0;
+	b->bytes[0]++;
+	CHECK(pwrite(b->bare, b->bytes, bytes, (off_t)b->bare_offset) == (ssize_t)bytes && fdatasync(b->bare) == 0,
+	      "cannot write the bare file");
+	b->bare_offset += bytes;
+}
+
+static uint64_t bare_batches(void *context)
+{
+	struct bench *b = context;
+	bare_commit(b, (size_t)b->batch * RECORD_BYTES);
+	return b->batch;
+}
+
+/* ---- SQLite ----------------------------------------------------------------------------------- */
+
+static bool open_sqlite(struct bench *b)
+{
+	static const char set_up[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+	                             "CREATE TABLE effects (sequence INTEGER PRIMARY KEY, time INTEGER, type INTEGER, body BLOB);";
+	char path[512];
+	snprintf(path, sizeof path, "%s/peer.sqlite", b->folder);
+	return sqlite3_open(path, &b->sqlite) == SQLITE_OK && sqlite3_exec(b->sqlite, set_up, NULL, NULL, NULL) == SQLITE_OK &&
+	       sqlite3_prepare_v2(b->sqlite, "INSERT INTO effects (time, type, body) VALUES (?1, ?2, ?3)", -1, &b->insert,
+	                          NULL) == SQLITE_OK;
+}
+
+static uint64_t sqlite_batches(void *context)
+{
+	struct bench *b = context;
+	bool is_done = sqlite3_exec(b->sqlite, "BEGIN", NULL, NULL, NULL) == SQLITE_OK;
+	for (unsigned i = 0; i < b->batch && is_done; i++) {
+		sqlite3_bind_int64(b->insert, 1, 1);
+		sqlite3_bind_int(b->insert, 2, 1);
+		sqlite3_bind_blob(b->insert, 3, b->bytes, BODY_BYTES, SQLITE_STATIC);
+		is_done = sqlite3_step(b->insert) == SQLITE_DONE;
+		sqlite3_reset(b->insert);
+	}
+	CHECK(is_done && sqlite3_exec(b->sqlite, "COMMIT", NULL, NULL, NULL) == SQLITE_OK, "SQLite: %s",
+	      sqlite3_errmsg(b->sqlite));
+	return b->batch;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------ */
+
+static void settle(struct bench *b)
+{
+	struct journal_stat stat;
+	do {
+		clock_sleep_ms(10);
+		journal_stat(b->journal, &stat);
+	} while (stat.files_ahead < 2 || stat.durable != b->last);
+}
+
+static void compare_batches(struct report *r, struct bench *b, unsigned batch)
+{
+	char group[64];
+	struct bench_case cases[] = {
+		{.name = "pwrite + fdatasync", .work = bare_batches, .context = b},
+		{.name = "journal", .work = journal_batches, .context = b, .reference = &cases[0], .target = bare_target},
+		{.name = "SQLite WAL, FULL", .work = sqlite_batches, .context = b, .reference = &cases[0]},
+	};
+	b->batch = batch;
+	settle(b);
+	bench_run(r->arguments, cases, COUNT_OF(cases));
+	snprintf(group, sizeof group, "%u in a commit", batch);
+	report_cases(r, group, cases, COUNT_OF(cases), "record");
+	report_figure(r, "", "journal over SQLite", cases[1].rate / cases[2].rate, sqlite_target, false);
+	settle(b);
+}
+
+static void measure_freely(struct report *r, struct bench *b)
+{
+	struct bench_case c = {.name = "journal", .work = journal_freely, .context = b};
+	settle(b);
+	bench_run(r->arguments, &c, 1);
+	report_cases(r, "64 a batch, many on the way", &c, 1, "record");
+	report_figure(r, "", "durable records a second", c.rate, durable_target, false);
+	settle(b);
+}
+
+static void measure_one(struct report *r, struct bench *b)
+{
+	const struct bench_arguments *a = r->arguments;
+	double bare[REPEAT_MAX], one[REPEAT_MAX], ratio[REPEAT_MAX], woken[REPEAT_MAX];
+	for (unsigned k = 0; k < a->repeat; k++) {
+		unsigned count = 0;
+		for (double end = bench_now() + a->seconds; bench_now() < end && count < LATENCIES_MAX;) {
+			int64_t start = clock_monotonic_ns();
+			bare_commit(b, PAGE_BYTES);
+			b->latency[count++] = (double)(clock_monotonic_ns() - start) * 1e-3;
+		}
+		bare[k] = bench_median(b->latency, count);
+		double *until_woken = b->latency + LATENCIES_MAX;
+		count = 0;
+		for (double end = bench_now() + a->seconds; bench_now() < end && count < LATENCIES_MAX;) {
+			int64_t start = clock_monotonic_ns();
+			append_batch(b, 1);
+			journal_wait(b->journal, b->last, -1);
+			until_woken[count] = (double)(clock_monotonic_ns() - start) * 1e-3;
+			b->latency[count++] = (double)(atomic_load(&b->released_ns) - start) * 1e-3;
+		}
+		one[k] = bench_median(b->latency, count);
+		woken[k] = bench_median(until_woken, count);
+		ratio[k] = one[k] / bare[k];
+	}
+	report_note(r, "one at a time, p50 us: pwrite + fdatasync of 4 KiB %.0f, journal until its hook is called %.0f, until "
+	               "the appending thread runs again %.0f",
+	            bench_median(bare, a->repeat), bench_median(one, a->repeat), bench_median(woken, a->repeat));
+	report_figure(r, "", "journal over bare, p50", bench_median(ratio, a->repeat), one_target, true);
+}
+
+static void count_record(void *context, const struct journal_record *record)
+{
+	uint64_t *sum = context;
+	*sum += record->body_bytes;
+}
+
+static uint64_t replay(void *context)
+{
+	struct bench *b = context;
+	struct journal_report report;
+	uint64_t sum = 0;
+	CHECK(journal_verify(b->folder, 0, count_record, &sum, &report) == STATUS_ok, "cannot replay: %s", report.text);
+	bench_use(sum);
+	return report.records;
+}
+
+static void fill(struct bench *b)
+{
+	struct journal_entry entry = {.type = 1, .body = b->bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
+	while (b->last < REPLAYED) {
+		if (journal_append(b->journal, &entry, &b->last) != STATUS_ok)
+			clock_sleep_ms(1);
+		else if (b->last % 1024 == 0)
+			journal_commit(b->journal);
+	}
+}
+
+static bool measure_replay(struct report *r, struct bench *b)
+{
+	journal_close(&b->journal);
+	remove_folder(b->folder);
+	b->last = 0;
+	if (!open_journal(b))
+		return false;
+	fill(b);
+	journal_close(&b->journal);
+	struct bench_case c = {.name = "journal", .work = replay, .context = b};
+	bench_run(r->arguments, &c, 1);
+	report_cases(r, "replay, 4 M of 64 B", &c, 1, "record");
+	report_figure(r, "", "records a second", c.rate, replay_target, false);
+	return true;
+}
+
+int bench_journal(const struct bench_arguments *arguments)
+{
+	struct report report;
+	struct bench *b = calloc(1, sizeof *b);
+	int code = EX_OSERR;
+	if (b == NULL)
+		return code;
+	snprintf(b->folder, sizeof b->folder, "%s", "trovebench-journal.XXXXXX");
+	b->latency = calloc(2 * LATENCIES_MAX, sizeof *b->latency);
+	report_open(&report, "journal", arguments);
+	if (b->latency == NULL || mkdtemp(b->folder) == NULL || !open_bare(b) || !open_sqlite(b)) {
+		fprintf(stderr, "trovebench: cannot write below the working directory: %s\n", strerror(errno));
+	} else if (open_journal(b)) {
+		settle(b);
+		measure_one(&report, b);
+		compare_batches(&report, b, 64);
+		compare_batches(&report, b, 512);
+		compare_batches(&report, b, 4096);
+		measure_freely(&report, b);
+		code = measure_replay(&report, b) ? EX_OK : EX_OSERR;
+	}
+	journal_close(&b->journal);
+	sqlite3_finalize(b->insert);
+	sqlite3_close(b->sqlite);
+	close(b->bare);
+	remove_folder(b->folder);
+	report_close(&report);
+	free(b->latency);
+	free(b->bytes);
+	free(b);
+	return code;
+}

@@ -1,0 +1,490 @@
+/*
+ * The flusher thread: copies what was appended into the files, syncs it, tells who waits; between
+ * groups, in small steps, it makes the next files ready, reuses dropped ones, and marks what was
+ * durable when there is nothing else to do.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "engine/journal/inside.h"
+
+#include "engine/base/check.h"
+#include "engine/base/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+	STEP_BYTES_LEAST = 256 << 10, /* of a file that is being made, between two groups */
+	STEP_BYTES_MOST = 4 << 20,
+	REST_MS = 200,                /* so long without a group: write a mark */
+	RETRY_MS = 500,               /* after a file could not be made */
+};
+
+static int fault(struct journal *j, enum journal_step step)
+{
+	return j->options.fault == NULL ? 0 : j->options.fault(j->options.fault_context, step);
+}
+
+static void fail(struct journal *j, const char *what, int error)
+{
+	journal_say(j,
+	            "%s: %s. Records behind %" PRIu64 " are not durable, and no more are taken. Mend the cause, then resume",
+	            what, strerrordesc_np(error), j->durable.sequence);
+	atomic_store(&j->state, STATE_failed);
+	wakeup_signal(&j->waiter);
+}
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+int journal_open_slot(struct journal *j, uint64_t number)
+{
+	struct segment *s = slot_of(j, number);
+	segment_close(s);
+	int error = segment_open(s, j->directory, number);
+	if (error != 0)
+		return error;
+	j->is_persistent_memory = s->is_persistent_memory;
+	if (s->size >= j->segment_bytes)
+		return 0;
+	segment_close(s);
+	return EIO;
+}
+
+int journal_make_first(struct journal *j)
+{
+	struct segment_head head;
+	if (getrandom(j->identity, sizeof j->identity, 0) != sizeof j->identity)
+		return errno;
+	journal_fill_head(j, &head, 1, &(struct cut){0});
+	int error = fault(j, JOURNAL_STEP_prepare);
+	if (error == 0)
+		error = segment_make_start(&j->making, j->lock.directory, 1, j->segment_bytes);
+	if (error == 0)
+		error = segment_make_step(&j->making, j->segment_bytes);
+	if (error == 0)
+		error = segment_make_head(&j->making, &head, sizeof head);
+	if (error == 0)
+		error = segment_make_finish(&j->making, j->lock.directory);
+	if (error != 0)
+		segment_make_abort(&j->making, j->lock.directory);
+	return error;
+}
+
+/* The part of [place, end) that lies in one file. */
+struct piece {
+	struct segment *segment;
+	size_t offset, count;
+};
+
+static struct piece first_piece(struct journal *j, uint64_t place, uint64_t end)
+{
+	uint64_t number = place / j->segment_bytes;
+	uint64_t offset = place % j->segment_bytes;
+	uint64_t count = j->segment_bytes - offset;
+	struct segment *s = slot_of(j, number);
+	CHECK(s->bytes != NULL && s->number == number, "journal file %" PRIu64 " is not open", number);
+	return (struct piece){.segment = s, .offset = offset, .count = count < end - place ? count : end - place};
+}
+
+int journal_clear(struct journal *j, uint64_t from, uint64_t end)
+{
+	while (from < end) {
+		struct piece p = first_piece(j, from, end);
+		int error = fault(j, JOURNAL_STEP_sync);
+		if (error == 0)
+			error = segment_put(p.segment, p.offset, NULL, p.count);
+		if (error == 0)
+			error = segment_sync(p.segment, p.offset, p.count);
+		if (error != 0)
+			return error;
+		from += p.count;
+	}
+	return 0;
+}
+
+/* ---- groups ------------------------------------------------------------------------------- */
+
+static void note_begun(struct journal *j, uint64_t number, uint64_t first_sequence)
+{
+	pthread_mutex_lock(&j->control);
+	CHECK(j->file_count < FILES_MAX, "more journal files than data.segments_max");
+	j->files[j->file_count++] = (struct begun_file){.number = number, .first_sequence = first_sequence};
+	pthread_mutex_unlock(&j->control);
+}
+
+/* Walks over the heads of what is new. */
+static struct cut walk(struct journal *j, struct cut cut, uint64_t end)
+{
+	while (cut.place < end) {
+		struct record_head head;
+		uint64_t offset = cut.place % j->segment_bytes;
+		if (offset == 0) {
+			note_begun(j, cut.place / j->segment_bytes, cut.sequence + 1);
+			cut.place += JOURNAL_HEAD_BYTES;
+			continue;
+		}
+		uint64_t rest = j->segment_bytes - offset;
+		if (rest >= sizeof head)
+			ring_get(j, cut.place, &head, sizeof head);
+		if (rest < sizeof head || head.magic == 0) {
+			cut.place += rest;
+			continue;
+		}
+		CHECK(head.magic == JOURNAL_RECORD_MAGIC && head.sequence == cut.sequence + 1, "journal ring broken at %" PRIu64,
+		      cut.place);
+		cut.sequence = head.sequence;
+		cut.chain = head.head_checksum;
+		cut.place += record_room(head.bytes);
+	}
+	return cut;
+}
+
+/* A record's head of zeros behind the last record says that there is nothing more, whatever an
+ * earlier life of the file left there. */
+static size_t end_bytes(const struct journal *j, uint64_t place)
+{
+	uint64_t offset = place % j->segment_bytes;
+	uint64_t rest = offset == 0 ? 0 : j->segment_bytes - offset;
+	return rest < sizeof(struct record_head) ? rest : sizeof(struct record_head);
+}
+
+/* From the ring, which may wrap within it. */
+static int copy_piece(struct journal *j, uint64_t place, const struct piece *p)
+{
+	size_t at = place & (j->ring_bytes - 1);
+	size_t first = p->count < j->ring_bytes - at ? p->count : j->ring_bytes - at;
+	int error = segment_put(p->segment, p->offset, j->ring + at, first);
+	if (error == 0 && first < p->count)
+		error = segment_put(p->segment, p->offset + first, j->ring, p->count - first);
+	return error;
+}
+
+static int copy_pieces(struct journal *j, uint64_t end)
+{
+	for (uint64_t place = j->copied.place; place < end;) {
+		struct piece p = first_piece(j, place, end);
+		int error = copy_piece(j, place, &p);
+		if (error != 0)
+			return error;
+		place += p.count;
+	}
+	size_t rest = end_bytes(j, end);
+	return rest == 0 ? 0 : segment_put(slot_of(j, file_of(j, end)), end % j->segment_bytes, NULL, rest);
+}
+
+static bool copy_new(struct journal *j)
+{
+	uint64_t end = atomic_load_explicit(&j->appended, memory_order_acquire);
+	if (end == j->copied.place)
+		return false;
+	struct cut next = walk(j, j->copied, end);
+	int error = copy_pieces(j, end);
+	j->copied = next;
+	if (error != 0) {
+		fail(j, "the journal cannot be written", error);
+		return false;
+	}
+	atomic_store_explicit(&j->copied_place, end, memory_order_release);
+	return true;
+}
+
+static int sync_pieces(struct journal *j, uint64_t end)
+{
+	for (uint64_t place = j->durable.place; place < end;) {
+		struct piece p = first_piece(j, place, end);
+		int error = fault(j, JOURNAL_STEP_sync);
+		if (error == 0)
+			error = segment_sync(p.segment, p.offset, p.count);
+		if (error != 0)
+			return error;
+		place += p.count;
+	}
+	return 0;
+}
+
+static void release(struct journal *j, uint64_t sequence)
+{
+	if (sequence <= atomic_load_explicit(&j->released_sequence, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&j->released_sequence, sequence, memory_order_release);
+	if (j->options.released != NULL)
+		j->options.released(j->options.context, sequence);
+	wakeup_signal(&j->waiter);
+}
+
+static void sync_copied(struct journal *j)
+{
+	if (j->copied.place == j->durable.place)
+		return;
+	int error = sync_pieces(j, j->copied.place + end_bytes(j, j->copied.place));
+	if (error != 0) {
+		fail(j, "the journal cannot be written", error);
+		return;
+	}
+	j->group_bytes = j->copied.place - j->durable.place;
+	atomic_fetch_add_explicit(&j->flushes, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&j->flushed_bytes, j->group_bytes, memory_order_relaxed);
+	j->durable = j->copied;
+	j->synced_ns = clock_monotonic_ns();
+	atomic_store_explicit(&j->durable_sequence, j->durable.sequence, memory_order_release);
+	release(j, j->durable.sequence);
+}
+
+/* How long until what was copied must be synced; 0: now; -1: only at the end. */
+static int64_t sync_due_ms(const struct journal *j)
+{
+	if (j->options.durability == JOURNAL_always || atomic_load(&j->is_stopping))
+		return 0;
+	if (j->options.durability == JOURNAL_none)
+		return -1;
+	int64_t left = j->options.interval_ms - (clock_monotonic_ns() - j->synced_ns) / 1000000;
+	return left > 0 ? left : 0;
+}
+
+/* The files from durable to copied must all have slots. */
+static bool is_far_behind(const struct journal *j)
+{
+	return file_of(j, j->copied.place) != file_of(j, j->durable.place);
+}
+
+static bool flush(struct journal *j)
+{
+	bool is_new = copy_new(j);
+	if (j->options.durability != JOURNAL_always && is_new)
+		release(j, j->copied.sequence);
+	if (atomic_load(&j->state) != STATE_running)
+		return false;
+	if (j->copied.place != j->durable.place && (sync_due_ms(j) == 0 || is_far_behind(j)))
+		sync_copied(j);
+	return is_new;
+}
+
+/* ---- marks ---------------------------------------------------------------------------------- */
+
+static void write_mark(struct journal *j)
+{
+	uint64_t number = file_of(j, j->durable.place);
+	struct segment *s = slot_of(j, number);
+	if (s->bytes == NULL || s->number != number)
+		return;
+	struct segment_mark mark = {.magic = JOURNAL_MARK_MAGIC, .number = number, .durable = j->durable.sequence};
+	mark.checksum = segment_mark_checksum(&mark, j->seed);
+	size_t offset = (1 + j->mark_turn) * JOURNAL_SECTOR_BYTES;
+	int error = fault(j, JOURNAL_STEP_sync);
+	if (error == 0)
+		error = segment_put(s, offset, &mark, sizeof mark);
+	if (error == 0)
+		error = segment_sync(s, offset, sizeof mark);
+	j->mark_turn = (j->mark_turn + 1) % JOURNAL_MARKS;
+	j->marked = j->durable.sequence;
+	if (error != 0)
+		fail(j, "the journal cannot be marked", error);
+}
+
+static bool may_mark(const struct journal *j)
+{
+	return j->marked != j->durable.sequence && j->copied.place == j->durable.place;
+}
+
+/* ---- files ahead ------------------------------------------------------------------------------ */
+
+static void cannot_make(struct journal *j, int error)
+{
+	j->retry_ns = clock_monotonic_ns() + (int64_t)RETRY_MS * 1000000;
+	segment_make_abort(&j->making, j->lock.directory);
+	journal_say(j, "the next journal file cannot be made: %s; it is tried again, changes are taken while there is room",
+	            strerrordesc_np(error));
+}
+
+static void is_prepared(struct journal *j, uint64_t number)
+{
+	int error = journal_open_slot(j, number);
+	if (error != 0) {
+		cannot_make(j, error);
+		return;
+	}
+	atomic_store_explicit(&j->prepared, number, memory_order_release);
+	pthread_mutex_lock(&j->control);
+	j->text[0] = '\0';
+	pthread_mutex_unlock(&j->control);
+}
+
+/* The oldest file, if nobody needs it any more; 0: none. It is out of the table then. */
+static uint64_t take_dropped(struct journal *j)
+{
+	uint64_t below = atomic_load(&j->drop_below);
+	uint64_t number = 0;
+	if (below > j->durable.sequence + 1)
+		below = j->durable.sequence + 1;
+	pthread_mutex_lock(&j->control);
+	if (j->readers == 0 && j->file_count >= 2 && j->files[1].first_sequence <= below &&
+	    j->files[0].number < file_of(j, j->durable.place)) {
+		number = j->files[0].number;
+		j->file_count--;
+		memmove(j->files, j->files + 1, j->file_count * sizeof *j->files);
+	}
+	pthread_mutex_unlock(&j->control);
+	return number;
+}
+
+static bool has_the_size(struct journal *j, uint64_t number)
+{
+	struct segment_view view;
+	if (segment_view_open(&view, j->lock.directory, number, false) != 0)
+		return false;
+	bool is_right = view.size == j->segment_bytes;
+	segment_view_close(&view);
+	return is_right;
+}
+
+static bool wants_file(const struct journal *j, uint64_t next)
+{
+	return next <= file_of(j, j->durable.place) + FILES_AHEAD;
+}
+
+/* One dropped file a time: reused where one is wanted, else removed. */
+static bool drop_step(struct journal *j)
+{
+	uint64_t next = atomic_load_explicit(&j->prepared, memory_order_relaxed) + 1;
+	uint64_t number = take_dropped(j);
+	if (number == 0)
+		return false;
+	if (slot_of(j, number)->number == number)
+		segment_close(slot_of(j, number));
+	bool is_reused = j->making.file < 0 && wants_file(j, next) && has_the_size(j, number);
+	int error = is_reused ? segment_rename(j->lock.directory, number, next) : segment_remove(j->lock.directory, number);
+	if (error != 0)
+		cannot_make(j, error);
+	else if (is_reused)
+		is_prepared(j, next);
+	return true;
+}
+
+static bool may_make(struct journal *j, uint64_t next)
+{
+	if (!wants_file(j, next) || clock_monotonic_ns() < j->retry_ns)
+		return false;
+	/* Files begun, those ahead and this one. */
+	uint64_t ahead = next - file_of(j, j->copied.place);
+	return j->file_count + ahead <= (uint64_t)j->options.segments_max;
+}
+
+static size_t step_bytes(const struct journal *j)
+{
+	size_t bytes = 2 * j->group_bytes;
+	return bytes < STEP_BYTES_LEAST ? STEP_BYTES_LEAST : bytes > STEP_BYTES_MOST ? STEP_BYTES_MOST : bytes;
+}
+
+static bool make_step(struct journal *j)
+{
+	uint64_t next = atomic_load_explicit(&j->prepared, memory_order_relaxed) + 1;
+	int error = 0;
+	if (j->making.file < 0) {
+		if (!may_make(j, next))
+			return false;
+		error = fault(j, JOURNAL_STEP_prepare);
+		if (error == 0)
+			error = segment_make_start(&j->making, j->lock.directory, next, j->segment_bytes);
+	} else if (j->making.done < j->making.size) {
+		error = segment_make_step(&j->making, step_bytes(j));
+	} else {
+		error = segment_make_finish(&j->making, j->lock.directory);
+		if (error == 0)
+			is_prepared(j, next);
+	}
+	if (error != 0)
+		cannot_make(j, error);
+	return error == 0;
+}
+
+/* ---- after a failure ------------------------------------------------------------------------- */
+
+static void forget_begun(struct journal *j)
+{
+	uint64_t last = file_of(j, j->durable.place);
+	pthread_mutex_lock(&j->control);
+	while (j->file_count > 0 && j->files[j->file_count - 1].number > last)
+		j->file_count--;
+	pthread_mutex_unlock(&j->control);
+}
+
+static void answer_resume(struct journal *j)
+{
+	int error = journal_clear(j, j->durable.place, j->copied.place + end_bytes(j, j->copied.place));
+	if (error == 0) {
+		j->copied = j->durable;
+		atomic_store_explicit(&j->copied_place, j->copied.place, memory_order_release);
+		forget_begun(j);
+	} else {
+		fail(j, "the journal still cannot be written", error);
+	}
+	pthread_mutex_lock(&j->control);
+	if (error == 0)
+		j->text[0] = '\0';
+	j->request = error == 0 ? REQUEST_resumed : REQUEST_refused;
+	pthread_cond_signal(&j->answered);
+	pthread_mutex_unlock(&j->control);
+}
+
+static bool is_resume_asked(struct journal *j)
+{
+	pthread_mutex_lock(&j->control);
+	bool is_asked = j->request == REQUEST_resume;
+	pthread_mutex_unlock(&j->control);
+	return is_asked;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------- */
+
+static int64_t earlier(int64_t a, int64_t b) { return a < 0 ? b : b < 0 ? a : a < b ? a : b; }
+
+static int64_t rest_ms(struct journal *j)
+{
+	int64_t wait = -1;
+	if (j->copied.place != j->durable.place)
+		wait = sync_due_ms(j);
+	else if (may_mark(j))
+		wait = REST_MS;
+	if (j->retry_ns > clock_monotonic_ns())
+		wait = earlier(wait, RETRY_MS);
+	return wait;
+}
+
+static void work_once(struct journal *j)
+{
+	uint32_t ticket = wakeup_prepare(&j->work);
+	bool is_stopping = atomic_load(&j->is_stopping);
+	if (atomic_load(&j->state) != STATE_running) {
+		if (is_resume_asked(j))
+			answer_resume(j);
+		else if (!is_stopping)
+			wakeup_wait(&j->work, ticket, -1);
+		return;
+	}
+	bool is_busy = flush(j);
+	if (atomic_load(&j->state) != STATE_running || is_stopping)
+		return;
+	is_busy |= drop_step(j);
+	is_busy |= make_step(j);
+	if (is_busy)
+		return;
+	if (may_mark(j) && clock_monotonic_ns() - j->synced_ns >= (int64_t)REST_MS * 1000000)
+		write_mark(j);
+	wakeup_wait(&j->work, ticket, rest_ms(j));
+}
+
+void *journal_flusher(void *journal)
+{
+	struct journal *j = journal;
+	while (!atomic_load(&j->is_stopping))
+		work_once(j);
+	if (atomic_load(&j->state) == STATE_running)
+		flush(j);
+	if (atomic_load(&j->state) == STATE_running && may_mark(j))
+		write_mark(j);
+	return NULL;
+}

@@ -1,0 +1,132 @@
+/*
+ * inside: a journal's parts, shared by its files and nobody else.
+ *
+ * A place is where a byte stands in the endless row of all files: number * segment_bytes + offset.
+ * The ring holds places modulo its size, so it knows nothing of files. A record that does not fit
+ * into the rest of a file goes into the next one; the writer clears the rest and writes the next
+ * head, as bytes like any other. The flusher walks the heads of what is new to learn how far it
+ * got: one number, `appended`, is all that the two threads share about it.
+ *
+ *   files   ... durable ........ copied ............ appended ..... copied + buffer_bytes
+ *               synced           in the page cache   in the ring    the writer stops here
+ *
+ * Who writes what: see the sections of struct journal. `control` protects the table of begun
+ * files and the texts; no I/O happens under it, and the writer takes it only in resume.
+ */
+#ifndef ENGINE_JOURNAL_INSIDE_H
+#define ENGINE_JOURNAL_INSIDE_H
+
+#include "engine/base/wakeup.h"
+#include "engine/journal/journal.h"
+#include "engine/journal/record.h"
+#include "engine/journal/segment.h"
+
+#include <pthread.h>
+
+/* Files that are prepared ahead, and those that may be open at a time. */
+enum { FILES_AHEAD = 2, SLOTS = 4, FILES_MAX = 4096 };
+static_assert(FILES_AHEAD + 1 < SLOTS);
+
+enum journal_state { STATE_running, STATE_failed };
+enum request { REQUEST_none, REQUEST_resume, REQUEST_resumed, REQUEST_refused };
+
+/* A place between two records, and what stands before it. */
+struct cut {
+	uint64_t place, sequence, chain;
+};
+
+struct begun_file {
+	uint64_t number, first_sequence;
+};
+
+struct journal {
+	struct journal_options options;
+	char directory[SEGMENT_PATH_BYTES];
+	struct segment_lock lock;
+	uint64_t identity[2], seed;
+	uint64_t segment_bytes, ring_bytes;
+	uint8_t *ring;
+	struct region own_region, ring_region;
+	struct holding ring_holding;
+	pthread_t thread;
+
+	/* Writer. */
+	alignas(CACHE_LINE_BYTES) struct cut at;
+	uint64_t file_end;   /* place at which the file ends that `at` is in */
+	uint64_t room_end;   /* up to where the ring was free when last asked */
+	uint64_t last_number; /* of the files that may be begun, when last asked */
+	_Atomic uint64_t full;
+
+	/* Writer to flusher. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t appended;
+	_Atomic uint64_t appended_sequence;
+	struct wakeup work;
+
+	/* Flusher to writer. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t copied_place;
+	_Atomic uint64_t prepared; /* number of the last file that may be begun */
+	_Atomic int state;
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t durable_sequence;
+	_Atomic uint64_t released_sequence;
+	struct wakeup waiter;
+
+	/* Flusher. */
+	alignas(CACHE_LINE_BYTES) struct cut durable, copied;
+	struct segment slot[SLOTS]; /* by number */
+	struct segment_making making;
+	uint64_t marked;      /* sequence of the last mark */
+	unsigned mark_turn;
+	int64_t synced_ns, retry_ns;
+	size_t group_bytes;   /* of the last flush */
+	_Atomic uint64_t flushes, flushed_bytes;
+
+	/* Anybody. */
+	alignas(CACHE_LINE_BYTES) pthread_mutex_t control;
+	pthread_cond_t answered;
+	enum request request;  /* under control, like the rest */
+	struct begun_file files[FILES_MAX]; /* oldest first */
+	size_t file_count;
+	unsigned readers;      /* files must stay while there are any */
+	struct begun_file hint_file; /* where the last read ended */
+	uint64_t hint_offset;
+	char text[512];
+	_Atomic bool is_persistent_memory;
+	_Atomic uint64_t drop_below;
+	_Atomic bool is_stopping;
+};
+
+/* Of the file in which a record ends at place: never the one that begins there. */
+static inline uint64_t file_of(const struct journal *j, uint64_t place) { return (place - 1) / j->segment_bytes; }
+
+static inline struct segment *slot_of(struct journal *j, uint64_t number) { return &j->slot[number % SLOTS]; }
+
+/* Copies between the ring and contiguous memory. */
+static inline void ring_put(struct journal *j, uint64_t place, const void *bytes, size_t count)
+{
+	size_t at = place & (j->ring_bytes - 1);
+	size_t first = count < j->ring_bytes - at ? count : j->ring_bytes - at;
+	memcpy(j->ring + at, bytes, first);
+	if (first < count)
+		memcpy(j->ring, (const uint8_t *)bytes + first, count - first);
+}
+
+static inline void ring_get(const struct journal *j, uint64_t place, void *bytes, size_t count)
+{
+	size_t at = place & (j->ring_bytes - 1);
+	size_t first = count < j->ring_bytes - at ? count : j->ring_bytes - at;
+	memcpy(bytes, j->ring + at, first);
+	if (first < count)
+		memcpy((uint8_t *)bytes + first, j->ring, count - first);
+}
+
+void *journal_flusher(void *journal);
+/* Opens the file into its slot; errors go to the text. */
+int journal_open_slot(struct journal *j, uint64_t number);
+/* A first file, with its head. */
+int journal_make_first(struct journal *j);
+/* Clears the files from a cut to `end`, durably. */
+int journal_clear(struct journal *j, uint64_t from, uint64_t end);
+void journal_fill_head(const struct journal *j, struct segment_head *head, uint64_t number, const struct cut *at);
+[[gnu::format(printf, 2, 3)]] void journal_say(struct journal *j, const char *format, ...);
+
+#endif

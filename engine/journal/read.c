@@ -1,0 +1,167 @@
+/* What is asked of a running journal: records, drops, numbers. Any thread. */
+#include "engine/journal/inside.h"
+
+#include "engine/base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where to begin to look for the record behind `after`. */
+struct start {
+	struct begun_file file;
+	uint64_t offset, sequence; /* of the record that stands there */
+};
+
+static bool find_start(struct journal *j, uint64_t after, struct start *start)
+{
+	size_t i = j->file_count;
+	while (i > 0 && j->files[i - 1].first_sequence > after + 1)
+		i--;
+	if (i == 0)
+		return false;
+	*start = (struct start){
+		.file = j->files[i - 1], .offset = JOURNAL_HEAD_BYTES, .sequence = j->files[i - 1].first_sequence};
+	/* The hint's sequence is that of the next record. */
+	if (j->hint_file.number == start->file.number && j->hint_file.first_sequence <= after + 1) {
+		start->offset = j->hint_offset;
+		start->sequence = j->hint_file.first_sequence;
+	}
+	return true;
+}
+
+static bool enter(struct journal *j, uint64_t after, struct start *start)
+{
+	pthread_mutex_lock(&j->control);
+	bool is_there = find_start(j, after, start);
+	j->readers += is_there;
+	pthread_mutex_unlock(&j->control);
+	return is_there;
+}
+
+static void leave(struct journal *j, const struct start *end)
+{
+	pthread_mutex_lock(&j->control);
+	j->readers--;
+	j->hint_file = (struct begun_file){.number = end->file.number, .first_sequence = end->sequence};
+	j->hint_offset = end->offset;
+	pthread_mutex_unlock(&j->control);
+	/* A drop may have waited for us. */
+	wakeup_signal(&j->work);
+}
+
+/* The record at the place, or NULL where the file has no more. */
+static const struct record_head *record_at(const struct journal *j, const struct segment_view *view, const struct start *at)
+{
+	if (at->offset > view->size - sizeof(struct record_head))
+		return NULL;
+	const struct record_head *head = (const struct record_head *)(view->bytes + at->offset);
+	if (!record_head_is_whole(head, j->seed) || head->sequence != at->sequence ||
+	    record_room(head->bytes) > view->size - at->offset)
+		return NULL;
+	return head;
+}
+
+static bool body_is_whole(const struct record_head *head)
+{
+	return head->body_checksum == hash_bytes(head + 1, head->bytes - sizeof *head, head->sequence);
+}
+
+/* Reads one file on. STATUS_malformed: the disk does not say any more what it said. */
+static status read_file(struct journal *j, struct start *at, uint64_t after, uint64_t end, journal_visitor *visit,
+                        void *context, uint64_t *last)
+{
+	struct segment_view view;
+	status read = STATUS_ok;
+	if (segment_view_open(&view, j->lock.directory, at->file.number, false) != 0)
+		return STATUS_internal;
+	while (at->sequence <= end) {
+		const struct record_head *head = view.size < JOURNAL_HEAD_BYTES ? NULL : record_at(j, &view, at);
+		if (head == NULL)
+			break;
+		if (at->sequence > after) {
+			if (!body_is_whole(head)) {
+				read = STATUS_malformed;
+				break;
+			}
+			visit(context, &(struct journal_record){.sequence = head->sequence,
+			                                         .time_ms = head->time_ms,
+			                                         .type = head->type,
+			                                         .flags = head->flags,
+			                                         .body_bytes = head->bytes - (uint32_t)sizeof *head,
+			                                         .body = head + 1,
+			                                         .file_number = at->file.number,
+			                                         .offset = at->offset});
+			*last = at->sequence;
+		}
+		at->offset += record_room(head->bytes);
+		at->sequence++;
+	}
+	segment_view_close(&view);
+	return read;
+}
+
+status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_visitor *visit, void *context,
+                    uint64_t *last)
+{
+	struct start at;
+	uint64_t end = journal_durable(j);
+	*last = after;
+	if (after >= end || limit == 0)
+		return STATUS_ok;
+	if (end - after > limit)
+		end = after + limit;
+	if (!enter(j, after, &at))
+		return STATUS_not_found;
+	status read = STATUS_ok;
+	while (at.sequence <= end && read == STATUS_ok) {
+		uint64_t from = at.sequence;
+		read = read_file(j, &at, after, end, visit, context, last);
+		if (at.sequence > end || read != STATUS_ok)
+			break;
+		/* Readers hold the files: the next one is there unless the disk lost something. */
+		uint64_t number = at.file.number;
+		struct start next;
+		pthread_mutex_lock(&j->control);
+		bool is_there = find_start(j, at.sequence - 1, &next);
+		pthread_mutex_unlock(&j->control);
+		if (!is_there || next.file.number == number)
+			read = STATUS_malformed;
+		else if (from == at.sequence && next.sequence != at.sequence)
+			read = STATUS_malformed;
+		else
+			at = next;
+	}
+	leave(j, &at);
+	return read;
+}
+
+void journal_drop_before(struct journal *j, uint64_t sequence)
+{
+	uint64_t before = atomic_load(&j->drop_below);
+	while (before < sequence && !atomic_compare_exchange_weak(&j->drop_below, &before, sequence))
+		;
+	wakeup_signal(&j->work);
+}
+
+void journal_stat(struct journal *j, struct journal_stat *stat)
+{
+	*stat = (struct journal_stat){
+		.is_failed = atomic_load(&j->state) != STATE_running,
+		.appended = atomic_load(&j->appended_sequence),
+		.released = journal_released(j),
+		.durable = journal_durable(j),
+		.flushes = atomic_load(&j->flushes),
+		.flushed_bytes = atomic_load(&j->flushed_bytes),
+		.full = atomic_load(&j->full),
+		.is_persistent_memory = j->is_persistent_memory,
+	};
+	pthread_mutex_lock(&j->control);
+	snprintf(stat->text, sizeof stat->text, "%s", j->text);
+	stat->files = j->file_count;
+	stat->first = j->file_count == 0 ? 1 : j->files[0].first_sequence;
+	uint64_t last = j->file_count == 0 ? 0 : j->files[j->file_count - 1].number;
+	uint64_t prepared = atomic_load(&j->prepared);
+	stat->files_ahead = prepared > last ? prepared - last : 0;
+	pthread_mutex_unlock(&j->control);
+	stat->bytes = (stat->files + stat->files_ahead) * j->segment_bytes;
+}
