@@ -106,7 +106,7 @@ $(call remember,link,$(CC) $(CXX) $(all_ldflags) $(heap_library) $(libraries))
 $(call remember,version,$(VERSION))
 $(out)/flags $(out)/link $(out)/version:
 
-.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 vm-test demo install ci clean help
+.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 soak vm-test demo install ci clean help
 all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
@@ -149,8 +149,9 @@ $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/li
 		-lcmocka $(libraries)
 test_support = $(support_objects)
 # Tests of the heap run on it, as troved does; the others count calls to malloc by one of their own.
-$(out)/tests/unit/engine/memory/test_doctor: test_support = $(filter-out %/allocation_count.o,$(support_objects))
-$(out)/tests/unit/engine/memory/test_doctor: test_heap = $(heap_library)
+heap_tests := $(addprefix $(out)/tests/unit/engine/memory/,test_doctor test_heap)
+$(heap_tests): test_support = $(filter-out %/allocation_count.o,$(support_objects))
+$(heap_tests): test_heap = $(heap_library)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
@@ -205,6 +206,9 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS (20) each, from its corpus
 	$(quiet)$(MAKE) CC=clang SAN=fuzzer fuzzers
 	$(quiet)tests/fuzz/run build/$(MODE)-fuzzer-clang $(FUZZ_SECONDS)
 fuzzers: $(fuzz_programs)
+
+soak: tests programs ## ten minutes of full load (SOAK_SECONDS=600): memory must not grow
+	$(quiet)TROVE_BUILD=$(out) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) SOAK_VERBOSE=1 $(out)/tests/integration/test_memory_budget
 
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test

@@ -124,6 +124,7 @@ static void on_visit(evutil_socket_t unused, short what, void *argument)
 	(void)unused;
 	(void)what;
 	struct service *service = argument;
+	heap_trim();
 	if (reading_take(&service->account, &service->reading))
 		doctor_note(&service->doctor, &service->reading);
 }

@@ -44,6 +44,11 @@ void heap_set_options(bool large_pages, int64_t purge_delay_ms);
 /* Gives unused pages of the calling thread's heap back to the system. */
 void heap_collect(void);
 
+/* Gives large blocks back that waited since the last call: every ten seconds or so. */
+void heap_trim(void);
+/* Is there a large block in this range? */
+bool heap_has_large(uintptr_t start, uintptr_t end);
+
 /* Does an address belong to a page of the heap? */
 bool heap_holds(const void *address);
 

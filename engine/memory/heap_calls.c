@@ -8,10 +8,13 @@
 #define _GNU_SOURCE /* gettid */
 #endif
 #include "engine/base/sanitizer.h"
+#include "engine/memory/heap_large.h"
 #include "engine/memory/heap_private.h"
 
 #include <malloc.h>
+#include <stdckdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #if defined(SANITIZER_ADDRESS) || defined(SANITIZER_THREAD)
@@ -46,12 +49,18 @@ static inline void add(metric_cell *cell, const struct heap_cell *of, uint64_t a
 		metric_add(cell, amount);
 }
 
+static inline size_t size_of(void *block)
+{
+	struct heap_large *large = heap_large_of(block);
+	return large != NULL ? heap_large_size(large) : mi_usable_size(block);
+}
+
 static inline void *note_taken(void *block, const void *caller)
 {
 	if (__builtin_expect(block == NULL, 0))
 		return NULL;
 	struct heap_cell *c = own_cell != NULL ? own_cell : take_cell();
-	add(&c->allocated_bytes, c, mi_usable_size(block));
+	add(&c->allocated_bytes, c, size_of(block));
 	add(&c->allocations, c, 1);
 	if (atomic_load_explicit(&heap_counters.is_frozen, memory_order_relaxed) && !heap_thread_is_exempt &&
 	    (const char *)caller >= __executable_start && (const char *)caller < etext)
@@ -66,31 +75,69 @@ static inline void note_freed(size_t bytes)
 	add(&c->frees, c, 1);
 }
 
-EXPORTED void *malloc(size_t bytes) { return note_taken(mi_malloc(bytes), __builtin_return_address(0)); }
+static inline void *take(size_t bytes)
+{
+	bool is_fresh;
+	return __builtin_expect(bytes >= HEAP_LARGE_LEAST, 0) ? heap_large_take(bytes, &is_fresh) : mi_malloc(bytes);
+}
+
+static inline void give(void *block)
+{
+	struct heap_large *large = heap_large_of(block);
+	if (__builtin_expect(large != NULL, 0))
+		heap_large_give(large);
+	else
+		mi_free(block);
+}
+
+EXPORTED void *malloc(size_t bytes) { return note_taken(take(bytes), __builtin_return_address(0)); }
 
 EXPORTED void *calloc(size_t items, size_t bytes)
 {
-	return note_taken(mi_calloc(items, bytes), __builtin_return_address(0));
+	size_t all;
+	bool is_fresh;
+	if (ckd_mul(&all, items, bytes) || all < HEAP_LARGE_LEAST)
+		return note_taken(mi_calloc(items, bytes), __builtin_return_address(0));
+	void *block = heap_large_take(all, &is_fresh);
+	if (block != NULL && !is_fresh)
+		memset(block, 0, all);
+	return note_taken(block, __builtin_return_address(0));
 }
 
 EXPORTED void free(void *block)
 {
 	if (block == NULL)
 		return;
-	note_freed(mi_usable_size(block));
-	mi_free(block);
+	note_freed(size_of(block));
+	give(block);
+}
+
+/* Where the old block, the new one or both are large. */
+static void *move(void *block, size_t old, size_t bytes)
+{
+	if (bytes <= old && bytes >= old / 2 && old >= HEAP_LARGE_LEAST)
+		return block;
+	void *moved = take(bytes);
+	if (moved == NULL)
+		return NULL;
+	memcpy(moved, block, old < bytes ? old : bytes);
+	give(block);
+	return moved;
 }
 
 EXPORTED void *realloc(void *block, size_t bytes)
 {
-	size_t old = block == NULL ? 0 : mi_usable_size(block);
-	void *moved = mi_realloc(block, bytes);
+	size_t old = block == NULL ? 0 : size_of(block);
+	bool is_large = bytes >= HEAP_LARGE_LEAST || (block != NULL && heap_large_of(block) != NULL);
+	void *moved = !is_large ? mi_realloc(block, bytes) : block == NULL ? take(bytes) : move(block, old, bytes);
 	if (moved == NULL)
 		return NULL;
 	if (block != NULL)
 		note_freed(old);
 	return note_taken(moved, __builtin_return_address(0));
 }
+
+EXPORTED size_t malloc_usable_size(void *block) { return block == NULL ? 0 : size_of(block); }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t bytes)
 {

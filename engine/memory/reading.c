@@ -148,6 +148,8 @@ struct walk {
 
 static bool is_heap(const struct mapping *m)
 {
+	if (heap_has_large(m->start, m->end))
+		return true;
 	/* The middle of a step, so that a header at its beginning does not matter. */
 	uintptr_t first = (m->start + HEAP_STEP - 1) & ~(uintptr_t)(HEAP_STEP - 1);
 	for (uintptr_t at = first; at < m->end; at += HEAP_STEP)

@@ -18,13 +18,13 @@
 #include "engine/store/store.h"
 
 #define SHARD_OPTIONS(O) \
-	O(integer, shard, message_bytes_max, "events.message_bytes_max", "128KiB", 1024, 1 << 30, "bytes", startup, \
+	O(integer, shard, message_bytes_max, "events.message_bytes_max", "1MiB", 1024, 1 << 30, "bytes", startup, \
 	  "Largest message that is taken; a larger one is answered too_large.") \
-	O(integer, shard, batch_max, "events.batch_max", "1024", 1, 65536, "", startup, \
+	O(integer, shard, batch_max, "events.batch_max", "4096", 1, 65536, "", startup, \
 	  "Most events in one message; a larger batch is refused with too_large.") \
-	O(integer, shard, reply_bytes_max, "events.reply_bytes_max", "512KiB", 65536, 1 << 30, "bytes", startup, \
+	O(integer, shard, reply_bytes_max, "events.reply_bytes_max", "2MiB", 65536, 1 << 30, "bytes", startup, \
 	  "Largest reply; results that do not fit are answered too_large. At least 400 bytes for each event of a batch.") \
-	O(integer, shard, decode_bytes_max, "events.decode_bytes_max", "2MiB", 1 << 20, 1 << 30, "bytes", startup, \
+	O(integer, shard, decode_bytes_max, "events.decode_bytes_max", "16MiB", 1 << 20, 1 << 30, "bytes", startup, \
 	  "Memory that decoding one JSON message may take; beyond it the message is too_large.") \
 	O(integer, shard, queue, "events.queue", "1024", 2, 1 << 20, "", startup, \
 	  "Messages with changes that may wait for the writer (a power of two); beyond it they are answered overloaded.")

@@ -17,7 +17,7 @@ line_of() { awk -v option="$1" '$8 == option { print $1; exit }' "$work/out"; }
 run 0 'check' "$bin/troved" --check
 check 'the lines add up' adds_up "$work/out"
 sum=$(sum_of "$work/out")
-check 'the defaults come to less than 1 GiB' test "$sum" -lt 1073741824
+check 'the defaults come to less than 2 GiB' test "$sum" -lt 2147483648
 holds 'the limit is named' "sum; the limit is " "$work/out"
 for owner in store shard net admin process; do
 	check "$owner has lines" grep -q " $owner  " "$work/out"
@@ -37,7 +37,7 @@ refused() {
 	holds "$1: what to do" "lower it or raise the limit" "$work/err"
 }
 run 78 'own limit' "$bin/troved" --check --set memory.limit_bytes=104857600
-refused 'own limit' 'above the limit of 100.0 MiB (memory.limit_bytes)' 'rewards.capacity = 1000000: '
+refused 'own limit' 'above the limit of 100.0 MiB (memory.limit_bytes)' 'events.peers_max = 256: '
 check 'own limit: the bill is printed all the same' adds_up "$work/out"
 run 78 'another line is to blame' "$bin/troved" --check --set memory.limit_bytes=1GiB --set events.peers_max=100000
 refused 'another line' 'above the limit of 1.0 GiB (memory.limit_bytes)' 'events.peers_max = 100000: '
@@ -48,14 +48,14 @@ run 0 'just enough' "$bin/troved" --check --set memory.limit_bytes="$sum"
 run 78 'one byte less' "$bin/troved" --check --set memory.limit_bytes=$((sum - 1))
 run 78 'at the start' timeout 20 "$bin/troved" --set memory.limit_bytes=104857600 \
 	--set data.directory="$work/none" --set log.level=error
-refused 'at the start' 'above the limit of 100.0 MiB (memory.limit_bytes)' 'rewards.capacity = 1000000: '
+refused 'at the start' 'above the limit of 100.0 MiB (memory.limit_bytes)' 'events.peers_max = 256: '
 check 'before anything is made' test ! -e "$work/none"
 
 case $TROVE_BUILD in
 *-address* | *-thread*) echo "SKIP ulimit: a sanitizer needs more address space" ;;
 *)
 	run 78 'ulimit' sh -c "ulimit -v 400000; exec $bin/troved --check"
-	refused 'ulimit' 'above the limit of 390.6 MiB (ulimit -v)' 'rewards.capacity = 1000000: '
+	refused 'ulimit' 'above the limit of 390.6 MiB (ulimit -v)' 'events.peers_max = 256: '
 	;;
 esac
 
@@ -65,9 +65,10 @@ if mkdir "$group" 2>/dev/null; then
 	echo 314572800 >"$group/memory.limit_in_bytes"
 	# shellcheck disable=SC2016  # $$ is the inner shell's
 	run 78 'cgroup' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check' - "$group" "$bin"
-	refused 'cgroup' "above the limit of 300.0 MiB (cgroup memory.limit_in_bytes of /trove-bill.$$)" 'rewards.capacity = '
+	refused 'cgroup' "above the limit of 300.0 MiB (cgroup memory.limit_in_bytes of /trove-bill.$$)" 'events.peers_max = '
 	# shellcheck disable=SC2016
-	run 0 'cgroup with room' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check --set rewards.capacity=1000' \
+	run 0 'cgroup with room' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check \
+		--set rewards.capacity=1000 --set events.peers_max=16 --set events.contexts=16 --set events.decode_bytes_max=1MiB' \
 		- "$group" "$bin"
 	holds 'cgroup with room: named' "cgroup memory.limit_in_bytes of /trove-bill.$$" "$work/out"
 	rmdir "$group"

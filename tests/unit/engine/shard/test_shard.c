@@ -164,7 +164,7 @@ static void a_message_above_the_limit_is_told_so(void **state)
 	message[bytes - 1] = ']';
 	call_start(f->shard, &call, message, bytes);
 	assert_non_null(strstr(call.reply, "\"code\":\"too_large\""));
-	assert_non_null(strstr(call.reply, "131072"));
+	assert_non_null(strstr(call.reply, "1048576"));
 	message[bytes - 2] = ']';
 	call_start(f->shard, &call, message, bytes - 1);
 	assert_string_equal(call.reply, "[]");
