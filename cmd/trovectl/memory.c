@@ -67,7 +67,10 @@ static void print_holding(const json_t *h)
 	print_bytes(number_of(h, "in_use_bytes"));
 	print_bytes(number_of(h, "high_water_bytes"));
 	print_bytes(number_of(h, "resident_bytes"));
-	printf("  %-16s %s\n", text_of(h, "pages"), text_of(h, "option"));
+	char node[16] = "any";
+	if (number_of(h, "node") >= 0)
+		snprintf(node, sizeof node, "%lld", number_of(h, "node"));
+	printf(" %5s  %-16s %s\n", node, text_of(h, "pages"), text_of(h, "option"));
 }
 
 static void print_holdings(const json_t *root)
@@ -78,8 +81,8 @@ static void print_holdings(const json_t *root)
 		size_t i;
 		if (json_array_size(list) == 0)
 			continue;
-		printf("\n%-24s %6s %11s %11s %11s %11s  %-16s %s\n", kinds[k], "count", "reserved", "in use", "high water",
-		       "resident", "pages", "sized by");
+		printf("\n%-24s %6s %11s %11s %11s %11s %5s  %-16s %s\n", kinds[k], "count", "reserved", "in use", "high water",
+		       "resident", "node", "pages", "sized by");
 		json_array_foreach(list, i, holding) print_holding(holding);
 	}
 }

@@ -21,9 +21,10 @@ static void add_process(const struct configuration *c, struct bill *bill)
 	         "stacks of threads, as far as they are touched; measured");
 }
 
-void service_bill(const struct configuration *c, struct bill *bill)
+void service_bill(const struct configuration *c, const struct numa *numa, struct bill *bill)
 {
 	struct store_options store = configuration_store(c);
+	store.numa = numa;
 	bill->line_count = 0;
 	memory_limit("", &bill->limit);
 	memory_limit_lower(&bill->limit, c->memory.limit_bytes);

@@ -9,7 +9,7 @@
 #include "engine/memory/bill.h"
 
 /* Fills the bill and its limit. */
-void service_bill(const struct configuration *c, struct bill *bill);
+void service_bill(const struct configuration *c, const struct numa *numa, struct bill *bill);
 
 /* false: problem names sum, limit, the largest line and its option. */
 bool service_bill_fits(const struct configuration *c, const struct bill *bill, struct option_problem *problem);

@@ -63,7 +63,7 @@ struct arguments {
 /* Fills everything; false: problem is one line that says what, where and what was expected. */
 bool configuration_load(struct configuration *c, const struct arguments *arguments, struct option_problem *problem);
 
-/* What the options say to the store. */
+/* What the options say to the store; account and numa are added by who has them. */
 struct store_options configuration_store(const struct configuration *c);
 
 /* All options as YAML with their help: a file that troved takes. */

@@ -11,6 +11,7 @@
 #include "engine/base/metric.h"
 #include "engine/memory/doctor.h"
 #include "engine/memory/heap.h"
+#include "engine/memory/numa.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -49,6 +50,7 @@ struct service {
 	struct event *timer;  /* of the drain */
 	struct event *sweep;
 	struct event *visit;  /* of the doctor */
+	struct numa numa;
 	struct account account;
 	struct memory_reading reading; /* the last one */
 	struct doctor doctor;
@@ -243,6 +245,7 @@ static int setup_store(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
 	struct store_options options = configuration_store(&service->configuration);
+	options.numa = &service->numa;
 	options.account = &service->account;
 	status s = store_setup(&service->store, &options);
 	if (s == STATUS_invalid_field) {
@@ -302,13 +305,16 @@ static int setup_modules(struct service *service)
 	if (commerce_setup(&service->commerce, &c->commerce) != STATUS_ok)
 		return fail(EX_OSERR, "no memory for products, carts, payments and claims (their .capacity)");
 	c->shard.account = &service->account;
-	if (shard_setup(&service->shard, &c->shard, service->store) != STATUS_ok)
+	status s = shard_setup(&service->shard, &c->shard, service->store);
+	if (s == STATUS_invalid_field)
+		return fail(EX_CONFIG, "events.writer_cpu: the system does not let the writer run there");
+	if (s != STATUS_ok)
 		return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
 	struct admin_sources sources = {service, service_not_ready, service_write_metrics, service_write_allocator,
 	                                service_write_doctor};
-	status s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
+	s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
 	if (s != STATUS_ok)
 		return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
 	return EX_OK;
@@ -350,16 +356,27 @@ static void log_start(const struct service *service)
 	         (unsigned long long)s.rewards, s.kernel, service->configuration.shard.workers, heap);
 }
 
+static void setup_account(struct service *service)
+{
+	const struct configuration *c = &service->configuration;
+	account_setup(&service->account, &(struct account_policy){
+		.pages = (enum region_pages)c->memory.pages,
+		.prefault = c->memory.prefault,
+		.lock = c->memory.lock,
+		.numa = &service->numa,
+		.node = numa_node_of_processor(&service->numa, (int)c->shard.writer_cpu),
+	});
+	char text[160];
+	numa_describe(&service->numa, text, sizeof text);
+	log_info("memory", "%s", text);
+}
+
 static int run(struct service *service)
 {
 	heap_count_calls();
 	heap_exempt_thread();
 	heap_set_options(service->configuration.memory.heap_large_pages, service->configuration.memory.heap_purge_delay_ms);
-	account_setup(&service->account, &(struct account_policy){
-		.pages = (enum region_pages)service->configuration.memory.pages,
-		.prefault = service->configuration.memory.prefault,
-		.lock = service->configuration.memory.lock,
-	});
+	setup_account(service);
 	if (!heap_is_mimalloc())
 		log_warning("memory", "malloc is not mimalloc's: what other threads freed may stay, and the heap is not counted");
 	int code = setup_modules(service);
@@ -438,8 +455,9 @@ int main(int count, char **values)
 	}
 	log_setup((enum log_level)service.configuration.service.log_level,
 	          (enum log_format)service.configuration.service.log_format);
+	numa_setup(&service.numa, service.configuration.memory.numa == MEMORY_NUMA_auto);
 	static struct bill bill; /* as large */
-	service_bill(&service.configuration, &bill);
+	service_bill(&service.configuration, &service.numa, &bill);
 	if (command.check)
 		service_bill_print(&bill, stdout);
 	else

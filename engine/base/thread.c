@@ -21,19 +21,56 @@ status thread_allowed(struct number_set *cpus)
 	return STATUS_ok;
 }
 
-status thread_pin(unsigned cpu)
+static bool set_mask(const struct number_set *cpus)
 {
-	struct number_set allowed;
+	cpu_set_t mask;
+	CPU_ZERO(&mask);
+	for (unsigned i = number_set_next(cpus, 0); i < NUMBER_SET_LIMIT; i = number_set_next(cpus, i + 1))
+		CPU_SET(i, &mask);
+	return sched_setaffinity(0, sizeof mask, &mask) == 0;
+}
+
+status thread_restrict(const struct number_set *cpus)
+{
+	struct number_set allowed, both = *cpus;
 	status s = thread_allowed(&allowed);
 	if (s != STATUS_ok)
 		return s;
-	if (!number_set_has(&allowed, cpu))
+	number_set_intersect(&both, &allowed);
+	if (number_set_count(cpus) == 0 || number_set_count(&both) != number_set_count(cpus))
 		return STATUS_invalid_field;
-	cpu_set_t mask;
-	CPU_ZERO(&mask);
-	CPU_SET(cpu, &mask);
 	/* Refused although it was allowed: a cpuset or the processor went away meanwhile. */
-	return sched_setaffinity(0, sizeof mask, &mask) == 0 ? STATUS_ok : STATUS_invalid_field;
+	return set_mask(cpus) ? STATUS_ok : STATUS_invalid_field;
+}
+
+status thread_pin(unsigned cpu)
+{
+	struct number_set one = {};
+	number_set_add(&one, cpu);
+	return thread_restrict(&one);
+}
+
+void thread_restore(const struct number_set *cpus)
+{
+	/* When all of them went away meanwhile the kernel has chosen others already. */
+	(void)set_mask(cpus);
+}
+
+bool thread_may_run_on(const struct number_set *cpus, char *text, size_t capacity)
+{
+	struct number_set allowed;
+	char list[64];
+	text[0] = '\0';
+	if (thread_allowed(&allowed) != STATUS_ok)
+		return true; /* nothing is known: trying tells */
+	unsigned cpu = number_set_next(cpus, 0);
+	while (cpu < NUMBER_SET_LIMIT && number_set_has(&allowed, cpu))
+		cpu = number_set_next(cpus, cpu + 1);
+	if (cpu == NUMBER_SET_LIMIT)
+		return true;
+	number_set_print(&allowed, list, sizeof list);
+	snprintf(text, capacity, "processor %u is not among those that this process may run on (%s)", cpu, list);
+	return false;
 }
 
 void thread_name(const char *name)

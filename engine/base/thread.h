@@ -8,6 +8,8 @@
 #include "engine/base/number_set.h"
 #include "engine/base/status.h"
 
+#include <stddef.h>
+
 /* The processors that it may run on: what taskset, a cpuset or thread_pin left. A thread
  * inherits them from the one that starts it. STATUS_internal when there are more than
  * NUMBER_SET_LIMIT. */
@@ -16,6 +18,15 @@ status thread_allowed(struct number_set *cpus);
 /* Only this processor from now on. STATUS_invalid_field, and nothing is changed, for one
  * that is not allowed: a list of processors that somebody gave us is not widened. */
 status thread_pin(unsigned cpu);
+
+/* Only these from now on, and threads that it starts. As thread_pin, also for the empty set. */
+status thread_restrict(const struct number_set *cpus);
+
+/* Ends a restriction: what thread_allowed said before it. */
+void thread_restore(const struct number_set *cpus);
+
+/* Whether the thread may run on all of these; else text says why not, for an operator. */
+bool thread_may_run_on(const struct number_set *cpus, char *text, size_t capacity);
 
 /* What tools show; the kernel keeps the first 15 bytes. */
 void thread_name(const char *name);

@@ -35,7 +35,7 @@ status idempotency_setup(struct idempotency *w, uint32_t capacity, int64_t age_m
 		.holding = {.name = "idempotency window", .option = option, .kind = HOLDING_buffer},
 	};
 	size_t bytes = table_bytes(blocks);
-	status s = account_open(o->account, &w->region, &w->holding, bytes, bytes);
+	status s = account_open(o->account, &w->region, &w->holding, bytes, bytes, ACCOUNT_NODE);
 	if (s == STATUS_ok)
 		s = index_setup(&w->index, &(struct index_options){"idempotency index", option, o->account,
 		                blocks * IDEMPOTENCY_BLOCK, hash_of, w});

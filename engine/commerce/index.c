@@ -17,7 +17,7 @@ status index_setup(struct index *index, const struct index_options *o)
 		.holding = {.name = o->name, .option = o->option, .kind = HOLDING_buffer},
 	};
 	size_t bytes = index_bytes(o->capacity);
-	status s = account_open(o->account, &index->region, &index->holding, bytes, bytes);
+	status s = account_open(o->account, &index->region, &index->holding, bytes, bytes, ACCOUNT_NODE);
 	if (s != STATUS_ok)
 		return s;
 	index->cells = (uint32_t *)(void *)index->region.bytes;

@@ -1,6 +1,7 @@
 #include "engine/memory/account.h"
 
 #include "engine/base/check.h"
+#include "engine/memory/numa.h"
 
 #include <string.h>
 
@@ -17,14 +18,15 @@ void account_teardown(struct account *account)
 }
 
 status account_open(struct account *account, struct region *region, struct holding *holding, size_t bytes,
-                    size_t prefault_bytes)
+                    size_t prefault_bytes, int node)
 {
 	static const struct account_policy none = {.pages = REGION_PAGES_transparent};
 	const struct account_policy *policy = account == NULL ? &none : &account->policy;
 	struct region_options options = {
 		.name = holding->name,
 		.pages = policy->pages,
-		.node = -1,
+		.numa = policy->numa,
+		.node = node == ACCOUNT_NODE ? policy->node : node,
 		.prefault = policy->prefault && prefault_bytes >= bytes,
 		.lock = policy->lock,
 	};
@@ -50,7 +52,10 @@ status account_open_pool(struct account *account, struct pool **pool, struct hol
                          const struct pool_options *options)
 {
 	struct pool_options own = *options;
+	own.node = NUMA_ANY_NODE;
 	if (account != NULL) {
+		own.numa = account->policy.numa;
+		own.node = account->policy.node;
 		own.pages = account->policy.pages;
 		own.lock = account->policy.lock;
 		own.is_untouched = !account->policy.prefault;
@@ -61,6 +66,9 @@ status account_open_pool(struct account *account, struct pool **pool, struct hol
 	holding->name = options->name;
 	holding->kind = HOLDING_pool;
 	holding->pool = *pool;
+	struct pool_statistics statistics;
+	pool_read_statistics(*pool, &statistics);
+	holding->node = statistics.node;
 	account_add(account, holding);
 	return STATUS_ok;
 }

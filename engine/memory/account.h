@@ -43,6 +43,8 @@ struct holding {
 struct account_policy {
 	enum region_pages pages; /* the best kind to try */
 	bool prefault, lock;
+	const struct numa *numa; /* NULL: any node; outlives the account */
+	int node;                /* the writer's, -1: any. What others use says so */
 };
 
 struct account {
@@ -57,16 +59,20 @@ void account_setup(struct account *account, const struct account_policy *policy)
 /* Nothing is entered any more. */
 void account_teardown(struct account *account);
 
+/* What stands for the node of the policy where a node is named. */
+enum { ACCOUNT_NODE = -2 };
+
 /*
  * Maps bytes by the policy (without an account: small pages, touched when used), and enters
  * them with the holding's name, option and kind, which the caller has set. Where the policy
- * prefaults, the first prefault_bytes are touched. Errors as of region_open. account_close takes them out and gives them back.
+ * prefaults, the first prefault_bytes are touched. node: the one wanted, -1: any,
+ * or ACCOUNT_NODE. Errors as of region_open. account_close takes them out and gives them back.
  */
 status account_open(struct account *account, struct region *region, struct holding *holding, size_t bytes,
-                    size_t prefault_bytes);
+                    size_t prefault_bytes, int node);
 void account_close(struct region *region, struct holding *holding);
 
-/* Sets a pool up by the policy and enters it. pages, lock and is_untouched of the options are filled in. */
+/* Sets a pool up by the policy and enters it. pages, node, lock and is_untouched of the options are filled in. */
 status account_open_pool(struct account *account, struct pool **pool, struct holding *holding,
                          const struct pool_options *options);
 void account_close_pool(struct pool **pool, struct holding *holding);

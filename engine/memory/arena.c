@@ -1,5 +1,7 @@
 #include "engine/memory/arena.h"
 
+#include "engine/memory/numa.h"
+
 status arena_init(struct arena *a, size_t capacity, const struct arena_options *options)
 {
 	static const struct arena_options none = {.name = "arena"};
@@ -10,7 +12,8 @@ status arena_init(struct arena *a, size_t capacity, const struct arena_options *
 		.capacity = capacity,
 	};
 	status s = account_open(options->account, &a->region, &a->holding, capacity,
-	                        options->prefault_bytes == 0 ? capacity : options->prefault_bytes);
+	                        options->prefault_bytes == 0 ? capacity : options->prefault_bytes,
+	                        options->is_on_any_node ? NUMA_ANY_NODE : ACCOUNT_NODE);
 	a->bytes = a->region.bytes;
 	return s;
 }

@@ -26,6 +26,7 @@ struct arena_options {
 	const char *name;   /* static text */
 	const char *option; /* the key that sizes it, or NULL */
 	struct account *account;
+	bool is_on_any_node;   /* not the writer's alone */
 	size_t prefault_bytes; /* at most so much of it is touched at the start; 0: all, where the policy says so */
 };
 

@@ -16,10 +16,14 @@
 	  "Touch everything that is reserved at the start, so that no event waits for a page.") \
 	O(boolean, memory, lock, "memory.lock", "false", 0, 0, "", startup, \
 	  "Lock what is reserved into memory (RLIMIT_MEMLOCK must allow it), so that it is never swapped out.") \
+	O(choice, memory, numa, "memory.numa", "auto", 0, 0, "auto|off", startup, \
+	  "auto: memory comes from the node that uses it, rewards from each node, where there are several; off: any node.") \
 	O(boolean, memory, heap_large_pages, "memory.heap_large_pages", "false", 0, 0, "", startup, \
 	  "Let the general heap use huge pages: fewer TLB misses, more memory.") \
 	O(integer, memory, heap_purge_delay_ms, "memory.heap_purge_delay_ms", "1000", -1, 3600000, "ms", startup, \
 	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.")
+
+enum memory_numa { MEMORY_NUMA_auto, MEMORY_NUMA_off };
 
 struct memory_options {
 	MEMORY_OPTIONS(OPTION_MEMBER)

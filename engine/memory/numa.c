@@ -153,6 +153,11 @@ void numa_give(void **bytes, size_t size)
 
 /* ---- asking ------------------------------------------------------------------------------ */
 
+int numa_node_of_processor(const struct numa *numa, int cpu)
+{
+	return numa->can_place && cpu >= 0 ? numa_node(numa, numa_node_of_cpu(cpu)) : NUMA_ANY_NODE;
+}
+
 int numa_node_of_thread(void)
 {
 	unsigned cpu, node;

@@ -3,7 +3,8 @@
  * does not allow becomes "any node": callers place as they like and never ask first.
  *
  * Ownership: a struct numa is set up once, by main, and only read after that.
- * Threads: any. Nothing here belongs on the hot path: each call is a system call.
+ * Threads: any. Nothing here belongs on the hot path, as each call is a system call, but
+ * numa_node_of_thread, which asks the vdso.
  * After: mbind(2), move_pages(2), numa(3).
  */
 #ifndef ENGINE_MEMORY_NUMA_H
@@ -42,6 +43,9 @@ int numa_node(const struct numa *numa, int node);
 [[gnu::nonnull]] void *numa_take(const struct numa *numa, size_t size, int node);
 /* *bytes may be NULL, and is afterwards. size is that of numa_take. */
 void numa_give(void **bytes, size_t size);
+
+/* The node of a processor if memory can be placed there, else NUMA_ANY_NODE; also for cpu -1. */
+int numa_node_of_processor(const struct numa *numa, int cpu);
 
 /* The node of the processor that runs this thread just now; NUMA_ANY_NODE if unknown. */
 int numa_node_of_thread(void);

@@ -132,8 +132,8 @@ static status open_tables(struct pool *p, uint32_t objects)
 	size_t callers = o->debug & POOL_DEBUG_last_caller ? objects * sizeof *p->cold->callers : 0;
 	size_t links = o->remote_returns ? objects * sizeof *p->links : 0;
 	size_t words = table_of(objects) * sizeof *p->words;
-	struct region_options wanted = {.name = o->name, .pages = o->pages, .node = o->node, .lock = o->lock,
-	                                .prefault = !o->is_untouched};
+	struct region_options wanted = {.name = o->name, .pages = o->pages, .numa = o->numa, .node = o->node,
+	                                .lock = o->lock, .prefault = !o->is_untouched};
 	if (o->extents_max > 1) { /* paid for as the pool grows */
 		wanted.pages = REGION_PAGES_small;
 		wanted.prefault = wanted.lock = false;
@@ -173,6 +173,7 @@ static status map_extent(struct pool *p, uint32_t count)
 	struct region *r = &c->regions[c->region_count];
 	struct region_options wanted = {.name = c->options.name,
 	                                .pages = c->options.pages,
+	                                .numa = c->options.numa,
 	                                .node = c->options.node,
 	                                .prefault = !c->options.is_untouched,
 	                                .lock = c->options.lock};
@@ -398,7 +399,7 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 		.retired = retired,
 		.extents = atomic_load(&c->extents),
 		.extents_max = c->options.extents_max,
-		.node = c->options.node,
+		.node = c->tables.node, /* asked for like the objects */
 		.pages = (enum region_pages)atomic_load(&c->pages),
 		.locked = atomic_load(&c->is_locked),
 		.reserved_bytes = atomic_load(&c->reserved_bytes),

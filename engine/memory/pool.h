@@ -71,7 +71,8 @@ struct pool_options {
 	uint32_t capacity;       /* objects in an extent */
 	uint32_t extents_max;    /* 0 is 1: does not grow */
 	enum region_pages pages; /* the best kind to try */
-	int node;                /* -1: any */
+	const struct numa *numa; /* NULL: any node */
+	int node;                /* wanted, -1: any */
 	bool lock;
 	bool is_untouched; /* pages come when they are first used, not at setup */
 	bool shared_lines;   /* different threads write neighbouring objects: whole cache lines each */

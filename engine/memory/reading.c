@@ -57,7 +57,8 @@ static unsigned ranges_of(const struct holding *h, struct pool_range ranges[POOL
 static struct reading_holding *row_for(struct memory_reading *r, const struct holding *h)
 {
 	for (unsigned i = 0; i < r->holding_count; i++)
-		if (r->holdings[i].kind == h->kind && strcmp(r->holdings[i].name, h->name) == 0)
+		if (r->holdings[i].kind == h->kind && r->holdings[i].node == h->node &&
+		    strcmp(r->holdings[i].name, h->name) == 0)
 			return &r->holdings[i];
 	/* The last row takes what finds no place, rather than to leave it out of the sums. */
 	if (r->holding_count == READING_HOLDINGS_MAX)
@@ -82,7 +83,6 @@ static void read_pool(struct reading_holding *row, const struct holding *h)
 	row->in_use += (size_t)s->in_use * s->stride;
 	row->high_water += (size_t)s->high_water * s->stride;
 	row->pages = s->pages;
-	row->node = s->node;
 	row->locked = s->locked;
 }
 

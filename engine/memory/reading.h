@@ -43,7 +43,7 @@ enum reading_rung {
 	RUNG_COUNT,
 };
 
-/* All holdings of one name and kind. */
+/* All holdings of one name, kind and node. */
 struct reading_holding {
 	const char *name, *option;
 	enum holding_kind kind;

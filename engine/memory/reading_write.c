@@ -130,7 +130,10 @@ static void write_holding_series(const struct memory_reading *r, struct cursor *
 		const struct reading_holding *h = &r->holdings[i];
 		size_t bytes;
 		memcpy(&bytes, (const char *)h + offset, sizeof bytes);
-		cursor_format(out, "%s{kind=\"%s\",name=\"%s\"} %zu\n", name, holding_kind_name(h->kind), h->name, bytes);
+		cursor_format(out, "%s{kind=\"%s\",name=\"%s\"", name, holding_kind_name(h->kind), h->name);
+		if (h->node >= 0)
+			cursor_format(out, ",node=\"%d\"", h->node);
+		cursor_format(out, "} %zu\n", bytes);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include "engine/memory/region.h"
 
 #include "engine/base/check.h"
+#include "engine/memory/numa.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -70,7 +71,15 @@ static bool prefault(uint8_t *bytes, size_t count)
 	return true;
 }
 
-static bool try_hugetlb(struct region *r, enum region_pages pages, uint8_t *place, size_t room)
+/* Before anything touches the pages. A node that is refused is no error: then any gives. */
+static void choose_node(struct region *r, void *bytes, size_t count, const struct region_options *options)
+{
+	if (options->numa != NULL && numa_place(options->numa, bytes, count, options->node) == STATUS_ok)
+		r->node = numa_node(options->numa, options->node);
+}
+
+static bool try_hugetlb(struct region *r, enum region_pages pages, uint8_t *place, size_t room,
+                        const struct region_options *options)
 {
 	size_t unit = page_bytes(pages);
 	if (r->size < unit || (uintptr_t)place % unit != 0 || room < round_up(r->size, unit))
@@ -82,6 +91,7 @@ static bool try_hugetlb(struct region *r, enum region_pages pages, uint8_t *plac
 	void *elsewhere = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (elsewhere == MAP_FAILED)
 		return false;
+	choose_node(r, elsewhere, bytes, options); /* the move takes it along */
 	if (!prefault(elsewhere, bytes) ||
 	    mremap(elsewhere, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED) {
 		munmap(elsewhere, bytes);
@@ -98,18 +108,19 @@ static bool is_transparent(const struct region *r)
 	return region_measure(r, &found) != STATUS_ok || found.huge > 0;
 }
 
-static status map_small(struct region *r, uint8_t *place, bool is_prefaulted)
+static status map_small(struct region *r, uint8_t *place, const struct region_options *options)
 {
 	r->reserved = round_up(r->size, REGION_SMALL_BYTES);
 	r->pages = REGION_PAGES_small;
 	if (mprotect(place, r->reserved, PROT_READ | PROT_WRITE) != 0)
 		return STATUS_pool_exhausted;
 	r->bytes = place;
+	choose_node(r, place, r->reserved, options);
 	/* A huge page needs a whole aligned 2 MiB. */
 	bool may_be_huge = round_up((uintptr_t)place, REGION_2M_BYTES) + REGION_2M_BYTES <= (uintptr_t)place + r->reserved;
 	if (r->wanted != REGION_PAGES_small && may_be_huge && madvise(place, r->reserved, MADV_HUGEPAGE) == 0)
 		r->pages = REGION_PAGES_transparent;
-	if (!is_prefaulted)
+	if (!options->prefault)
 		return STATUS_ok;
 	if (!prefault(place, r->reserved)) {
 		madvise(place, r->reserved, MADV_DONTNEED);
@@ -132,15 +143,15 @@ static void give_name(const struct region *r)
 status region_open_at(struct region *r, void *place, size_t room, size_t bytes, const struct region_options *options)
 {
 	*r = (struct region){
-		.size = bytes, .name = options->name, .wanted = options->pages, .pages = REGION_PAGES_small, .node = options->node};
+		.size = bytes, .name = options->name, .wanted = options->pages, .pages = REGION_PAGES_small, .node = NUMA_ANY_NODE};
 	if (bytes == 0 || bytes > room)
 		return STATUS_invalid_field;
 	bool is_got = false;
 	if (options->pages >= REGION_PAGES_1g)
-		is_got = try_hugetlb(r, REGION_PAGES_1g, place, room);
+		is_got = try_hugetlb(r, REGION_PAGES_1g, place, room, options);
 	if (!is_got && options->pages >= REGION_PAGES_2m)
-		is_got = try_hugetlb(r, REGION_PAGES_2m, place, room);
-	status s = is_got ? STATUS_ok : map_small(r, place, options->prefault);
+		is_got = try_hugetlb(r, REGION_PAGES_2m, place, room, options);
+	status s = is_got ? STATUS_ok : map_small(r, place, options);
 	if (s != STATUS_ok) {
 		*r = (struct region){};
 		return s;

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct numa;
+
 #define REGION_PAGES_TABLE(X) \
 	X(small, "4 KiB") \
 	X(transparent, "transparent huge") \
@@ -36,7 +38,8 @@ enum region_pages {
 struct region_options {
 	const char *name;
 	enum region_pages pages; /* the best kind to try */
-	int node;                /* -1: any; kept, not yet acted on */
+	const struct numa *numa; /* NULL: any node */
+	int node;                /* wanted, -1: any */
 	bool prefault;           /* hugetlb pages always are: a fault without one would kill us */
 	bool lock;
 };
@@ -47,7 +50,7 @@ struct region {
 	size_t reserved; /* mapped, whole pages */
 	const char *name;
 	enum region_pages wanted, pages; /* asked for, got */
-	int node;
+	int node; /* got; -1: any */
 	bool locked;
 	size_t space;   /* address space that goes with the region; 0: it is the caller's */
 	int lock_error; /* why it is not locked although that was asked: ENOMEM or EPERM (RLIMIT_MEMLOCK); else 0 */

@@ -14,6 +14,8 @@
 #include "engine/base/cpu.h"
 #include "engine/base/log.h"
 #include "engine/base/metric.h"
+#include "engine/base/number_set.h"
+#include "engine/base/thread.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -63,9 +65,17 @@ struct net {
 
 enum { EXPIRE_THREADS = 1, POLLER_THREADS = 1, RESOLVER_THREADS = 1 };
 
+static unsigned usable_cpus(const struct net_options *options)
+{
+	struct number_set cpus;
+	unsigned most = cpu_count();
+	unsigned listed = number_set_parse(options->cpus, &cpus) == STATUS_ok ? number_set_count(&cpus) : 0;
+	return listed != 0 && listed < most ? listed : most;
+}
+
 static unsigned task_threads(const struct net_options *options)
 {
-	unsigned count = options->threads != 0 ? (unsigned)options->threads : 2 * cpu_count();
+	unsigned count = options->threads != 0 ? (unsigned)options->threads : 2 * usable_cpus(options);
 	return count < 2 ? 2 : count; /* nng needs two, or a callback could wait for itself */
 }
 
@@ -258,6 +268,20 @@ static void limit_threads(const struct net_options *options)
 	nng_init_set_parameter(NNG_INIT_NUM_RESOLVER_THREADS, RESOLVER_THREADS);
 }
 
+bool net_options_agree(const struct net_options *options, struct option_problem *problem)
+{
+	struct number_set cpus;
+	char why[192];
+	if (number_set_parse(options->cpus, &cpus) != STATUS_ok)
+		snprintf(problem->text, sizeof problem->text,
+		         "events.cpus: '%s' is not allowed; expected numbers of processors like 0,2,4-7", options->cpus);
+	else if (!thread_may_run_on(&cpus, why, sizeof why))
+		snprintf(problem->text, sizeof problem->text, "events.cpus: %s", why);
+	else
+		return true;
+	return false;
+}
+
 static status listen_all(struct net *net, int which, const char *key, const struct option_list *list,
                          struct option_problem *problem)
 {
@@ -327,6 +351,24 @@ static status setup_sockets(struct net *net, struct option_problem *problem)
 	return s;
 }
 
+/* nng starts its threads with its first object; they inherit where this one may run. */
+static status setup_on_cpus(struct net *net, struct option_problem *problem)
+{
+	struct number_set cpus, before;
+	if (number_set_parse(net->options.cpus, &cpus) != STATUS_ok)
+		return fail(problem, "events.cpus: '%s' is no list of processors", net->options.cpus);
+	if (number_set_count(&cpus) == 0)
+		return setup_sockets(net, problem);
+	status s = thread_allowed(&before);
+	if (s == STATUS_ok)
+		s = thread_restrict(&cpus);
+	if (s != STATUS_ok)
+		return fail(problem, "events.cpus: %s is refused by the system", net->options.cpus);
+	s = setup_sockets(net, problem);
+	thread_restore(&before);
+	return s;
+}
+
 status net_setup(struct net **out, const struct net_options *options, struct shard *shard,
                  struct option_problem *problem)
 {
@@ -338,7 +380,7 @@ status net_setup(struct net **out, const struct net_options *options, struct sha
 	net->options = *options;
 	net->shard = shard;
 	limit_threads(options);
-	status s = setup_sockets(net, problem);
+	status s = setup_on_cpus(net, problem);
 	if (s != STATUS_ok) {
 		net_teardown(&net);
 		return s;

@@ -24,7 +24,9 @@
 	O(integer, net, contexts, "events.contexts", "128", 1, 65536, "", startup, \
 	  "Requests that may be in work or on their way back at once, over all peers.") \
 	O(integer, net, threads, "events.threads", "0", 0, 256, "", startup, \
-	  "Threads that answer; 0: two for each processor that this process may use (cgroup limits count).") \
+	  "Threads that answer; 0: two for each processor that they may use (cgroup limits count).") \
+	O(text, net, cpus, "events.cpus", "", 0, 0, "", startup, \
+	  "Processors that the threads of events.threads keep to, like 2,4-7; empty: all that this process may use.") \
 	O(integer, net, send_timeout_ms, "events.send_timeout_ms", "1000", 100, 600000, "ms", startup, \
 	  "A peer that does not read a reply for this long is disconnected: its replies hold what others need.") \
 	O(integer, net, peers_max, "events.peers_max", "256", 1, 1000000, "", startup, \
@@ -40,6 +42,9 @@ extern const struct option net_option_rows[];
 extern const size_t net_option_count;
 
 struct net;
+
+/* Whether the options make sense on this machine; else problem says which do not. */
+bool net_options_agree(const struct net_options *options, struct option_problem *problem);
 
 /* Threads on which shard_handle may be called at once, for shard_options.workers. */
 unsigned net_threads(const struct net_options *options);

@@ -14,6 +14,7 @@
 #include "engine/shard/shard_private.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/thread.h"
 #include "engine/router/dispatch.h"
 #include "engine/shard/query.h"
 
@@ -116,7 +117,7 @@ static void write_one(struct shard *shard, struct shard_job *job)
 static void *run_writer(void *argument)
 {
 	struct shard *shard = argument;
-	pthread_setname_np(pthread_self(), "trove-writer");
+	thread_name("trove-writer");
 	for (;;) {
 		uint32_t ticket = wakeup_prepare(&shard->wakeup);
 		struct shard_job *job;
@@ -128,19 +129,40 @@ static void *run_writer(void *argument)
 	}
 }
 
-/* The process's signals belong to the main thread. */
-static int start_writer(struct shard *shard)
+/* The process's signals belong to the main thread. The writer inherits where this one may run. */
+static status start_writer(struct shard *shard)
 {
 	sigset_t all, before;
+	struct number_set cpus;
+	bool is_pinned = shard->options.writer_cpu >= 0;
+	status s = thread_allowed(&cpus);
+	if (s == STATUS_ok && is_pinned)
+		s = thread_pin((unsigned)shard->options.writer_cpu);
+	if (s != STATUS_ok && is_pinned)
+		return STATUS_invalid_field;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int error = pthread_create(&shard->thread, NULL, run_writer, shard);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (is_pinned)
+		thread_restore(&cpus);
 	shard->has_thread = error == 0;
-	return error;
+	return error == 0 ? STATUS_ok : STATUS_pool_exhausted;
 }
 
 /* ---- set-up ---------------------------------------------------------------------- */
+
+static bool may_pin_writer(const struct shard_options *o, struct option_problem *problem)
+{
+	struct number_set one = {};
+	char why[192];
+	if (o->writer_cpu >= 0)
+		number_set_add(&one, (unsigned)o->writer_cpu);
+	if (thread_may_run_on(&one, why, sizeof why))
+		return true;
+	snprintf(problem->text, sizeof problem->text, "events.writer_cpu: %s", why);
+	return false;
+}
 
 bool shard_options_agree(const struct shard_options *o, struct option_problem *problem)
 {
@@ -156,7 +178,7 @@ bool shard_options_agree(const struct shard_options *o, struct option_problem *p
 		         (long long)o->reply_bytes_max, (long long)o->batch_max, least);
 		return false;
 	}
-	return true;
+	return may_pin_writer(o, problem);
 }
 
 static status setup_workers(struct shard *shard)
@@ -166,7 +188,7 @@ static status setup_workers(struct shard *shard)
 		return STATUS_pool_exhausted;
 	memset((void *)shard->workers, 0, (shard->options.workers + 1) * sizeof *shard->workers);
 	for (unsigned i = 0; i <= shard->options.workers; i++) {
-		status s = worker_init(&shard->workers[i], &shard->options, shard->state.store);
+		status s = worker_init(&shard->workers[i], &shard->options, shard->state.store, i == shard->options.workers);
 		if (s != STATUS_ok)
 			return s;
 	}
@@ -191,8 +213,8 @@ status shard_setup(struct shard **out, const struct shard_options *options, stru
 		               &(struct arena_options){.name = "effects of one batch", .account = options->account});
 	if (s == STATUS_ok)
 		s = setup_workers(shard);
-	if (s == STATUS_ok && start_writer(shard) != 0)
-		s = STATUS_pool_exhausted;
+	if (s == STATUS_ok)
+		s = start_writer(shard);
 	if (s != STATUS_ok)
 		shard_teardown(&shard);
 	*out = shard;

@@ -14,6 +14,7 @@
 #define ENGINE_SHARD_SHARD_H
 
 #include "engine/base/cursor.h"
+#include "engine/base/number_set.h"
 #include "engine/base/option.h"
 #include "engine/store/store.h"
 
@@ -27,7 +28,9 @@
 	O(integer, shard, decode_bytes_max, "events.decode_bytes_max", "16MiB", 1 << 20, 1 << 30, "bytes", startup, \
 	  "Memory that decoding one JSON message may take; beyond it the message is too_large.") \
 	O(integer, shard, queue, "events.queue", "1024", 2, 1 << 20, "", startup, \
-	  "Messages with changes that may wait for the writer (a power of two); beyond it they are answered overloaded.")
+	  "Messages with changes that may wait for the writer (a power of two); beyond it they are answered overloaded.") \
+	O(integer, shard, writer_cpu, "events.writer_cpu", "-1", -1, NUMBER_SET_LIMIT - 1, "", startup, \
+	  "Processor that the writer's thread keeps to, with its memory on that processor's node; -1: any.")
 
 struct shard_options {
 	SHARD_OPTIONS(OPTION_MEMBER)
@@ -61,7 +64,8 @@ struct shard_job {
 	void (*done)(struct shard_job *job, const void *reply, size_t reply_bytes);
 };
 
-/* The store stays the caller's and outlives the shard; the options agree and are copied. STATUS_pool_exhausted: no memory. */
+/* The store stays the caller's and outlives the shard; the options agree and are copied. STATUS_pool_exhausted: no
+ * memory. STATUS_invalid_field: the system does not let the writer run on writer_cpu. */
 status shard_setup(struct shard **shard, const struct shard_options *options, struct store *store);
 /* After the last job is done. */
 void shard_teardown(struct shard **shard);

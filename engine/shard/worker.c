@@ -8,7 +8,8 @@
 /* A batch of some hundred JSON events needs no more; the rest is there for the largest messages. */
 enum { DECODE_TOUCHED_BYTES = 1 << 20 };
 
-status worker_init(struct worker *w, const struct shard_options *options, struct store *store)
+/* The writer's is on the writer's node; any thread takes any of the others. */
+status worker_init(struct worker *w, const struct shard_options *options, struct store *store, bool is_writer)
 {
 	status s = store_reader_create(store, &w->reader);
 	if (s != STATUS_ok)
@@ -17,12 +18,14 @@ status worker_init(struct worker *w, const struct shard_options *options, struct
 		.name = "decode arenas",
 		.option = "events.decode_bytes_max",
 		.account = options->account,
+		.is_on_any_node = !is_writer,
 		.prefault_bytes = DECODE_TOUCHED_BYTES,
 	};
 	const struct arena_options reply = {
 		.name = "reply buffers",
 		.option = "events.reply_bytes_max",
 		.account = options->account,
+		.is_on_any_node = !is_writer,
 	};
 	s = arena_init(&w->arena, (size_t)options->decode_bytes_max, &decode);
 	return s != STATUS_ok ? s : arena_init(&w->reply, (size_t)options->reply_bytes_max, &reply);

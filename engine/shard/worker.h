@@ -34,7 +34,7 @@ struct worker {
 	struct worker_counters counters;
 };
 
-status worker_init(struct worker *w, const struct shard_options *options, struct store *store);
+status worker_init(struct worker *w, const struct shard_options *options, struct store *store, bool is_writer);
 void worker_deinit(struct worker *w);
 
 /* A free one of count workers; there are as many as threads that borrow. */

@@ -17,14 +17,16 @@ static void bill_packed(const struct store_options *o, struct bill *bill)
 {
 	static const char key[] = "rewards.capacity";
 	unsigned name_bytes = o->name_bytes == 0 ? NAME_BYTES_MAX : o->name_bytes;
+	unsigned replicas = store_replicas(o);
 	uint64_t names = store_name_bytes_max(o);
 	uint64_t slots = store_slots_max(o->capacity);
-	bill_add(bill, "store", key, 1, run_bytes_most(slots, store_text_max(o->capacity, names)),
-	         "packed runs, half as many ended slots included; names of %u bytes on average", name_bytes);
-	bill_add(bill, "store", key, 1, run_bytes(true, (uint32_t)o->capacity, o->capacity + names),
-	         "the merged run that is built beside them");
+	bill_add(bill, "store", key, replicas, run_bytes_most(slots, store_text_max(o->capacity, names)),
+	         "packed runs, half as many ended slots included; names of %u bytes on average; for each node",
+	         name_bytes);
+	bill_add(bill, "store", key, replicas, run_bytes(true, (uint32_t)o->capacity, o->capacity + names),
+	         "the merged run that is built beside them, for each node");
 	bill_add(bill, "store", key, o->capacity, MERGE_PLACE_BYTES, "places, while a merge orders them");
-	bill_add(bill, "store", "", PACKED_RUNS, PADDING_BYTES, "gaps between the columns of packed runs");
+	bill_add(bill, "store", "", replicas * PACKED_RUNS, PADDING_BYTES, "gaps between the columns of packed runs");
 }
 
 void store_bill(const struct store_options *o, struct bill *bill)

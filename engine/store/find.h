@@ -21,4 +21,9 @@ struct found_slot {
 /* false: this reader looks at every slot. Results must not change. */
 void store_reader_use_index(struct store_reader *reader, bool use);
 
+/* Packed runs are read from this replica, wherever the thread runs. Results must not change. */
+void store_reader_use_replica(struct store_reader *reader, unsigned replica);
+/* The replica that the last query read. */
+unsigned store_reader_replica(const struct store_reader *reader);
+
 #endif

@@ -20,6 +20,7 @@
 #define ENGINE_STORE_INSIDE_H
 
 #include "engine/base/epoch.h"
+#include "engine/base/number_set.h"
 #include "engine/memory/arena.h"
 #include "engine/store/find.h"
 #include "engine/store/kinds.h"
@@ -72,6 +73,8 @@ struct store_reader {
 	struct found_slot *found;
 	uint64_t found_capacity;
 	uint32_t run_number;
+	unsigned replica;  /* that the last query read */
+	bool is_kept_to_it;
 	char name[NAME_BYTES_MAX + 1];
 };
 
@@ -81,9 +84,12 @@ struct store {
 	_Atomic uint64_t version;
 	const struct filter *filter;
 	bool is_plane;
+	unsigned replica_count; /* of each packed run */
 	uint64_t seed;
 	struct epoch epoch;
 	struct kinds kinds;
+	int replica_nodes[RUN_REPLICAS_MAX];
+	uint8_t replica_of_node[NUMBER_SET_LIMIT];
 
 	/* Counters, for anyone. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t live;

@@ -56,7 +56,7 @@ static void give_back_run(struct store *store, struct run *run)
 		store->spare_runs = run;
 		return;
 	}
-	atomic_fetch_sub_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&store->resident_bytes, run_resident_bytes(run), memory_order_relaxed);
 	run_destroy(&run);
 }
 
@@ -204,7 +204,8 @@ static status build(const struct store *store, struct merge *m)
 	status s = gather(m);
 	if (s != STATUS_ok || m->count == 0)
 		return s;
-	s = run_create(&m->merged, store->account, store->is_plane, true, m->count, m->text_bytes);
+	s = run_create(&m->merged, store->account, store->is_plane, true, m->count, m->text_bytes,
+	               store->replica_nodes[0]);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(m->places, m->count, store->is_plane);
@@ -213,7 +214,7 @@ static status build(const struct store *store, struct merge *m)
 		run_copy(m->merged, i, m->runs[from.run], from.slot, store->seed);
 	}
 	run_finish(m->merged, m->count);
-	return STATUS_ok;
+	return run_replicate(m->merged, store->account, store->replica_nodes, store->replica_count);
 }
 
 /* ---- installing --------------------------------------------------------------------- */
@@ -275,7 +276,7 @@ static void replace_sources(struct store *store, struct merge *m, struct view *v
 	atomic_fetch_add_explicit(&store->merges_total, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->merged_rewards_total, m->count, memory_order_relaxed);
 	if (m->merged != NULL)
-		atomic_fetch_add_explicit(&store->resident_bytes, m->merged->byte_count, memory_order_relaxed);
+		atomic_fetch_add_explicit(&store->resident_bytes, run_resident_bytes(m->merged), memory_order_relaxed);
 }
 
 /* Under the lock; gives it up while it builds. */

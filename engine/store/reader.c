@@ -1,4 +1,5 @@
 /* Queries. The steps are in README.md; the design of versions in inside.h. */
+#include "engine/memory/numa.h"
 #include "engine/store/find.h"
 #include "engine/store/inside.h"
 
@@ -6,10 +7,22 @@
 
 enum { RANK_MAX = 32 };
 
+/* The replica on the node that runs this thread. A thread that is moved while it reads has the
+ * same answer from further away. */
+static unsigned choose_replica(const struct store_reader *r)
+{
+	if (r->is_kept_to_it)
+		return r->replica;
+	int node = numa_node_of_thread();
+	return node < 0 || node >= NUMBER_SET_LIMIT ? 0 : r->store->replica_of_node[node];
+}
+
 /* Enters a section and takes a version of the store; leave with end_read. */
 static const struct view *begin_read(struct store_reader *r, uint64_t *version)
 {
 	struct store *store = r->store;
+	if (__builtin_expect(store->replica_count > 1, 0))
+		r->replica = choose_replica(r);
 	epoch_enter(&r->record);
 	struct view *view = store_view(store);
 	uint64_t published = atomic_load_explicit(&store->version, memory_order_acquire);
@@ -157,7 +170,7 @@ static void search_view(struct store_reader *r, const struct view *view, search_
 {
 	for (unsigned i = 0; i < view->run_count; i++) {
 		r->run_number = i;
-		search_run(&r->search, view->runs[i], visit);
+		search_run(&r->search, run_replica(view->runs[i], r->replica), visit);
 	}
 }
 
@@ -220,6 +233,14 @@ uint64_t store_find(struct store_reader *r, const struct locate_query *query, st
 
 void store_reader_use_index(struct store_reader *r, bool use) { r->search.ignore_tree = !use; }
 
+void store_reader_use_replica(struct store_reader *r, unsigned replica)
+{
+	r->replica = replica < r->store->replica_count ? replica : 0;
+	r->is_kept_to_it = true;
+}
+
+unsigned store_reader_replica(const struct store_reader *r) { return r->replica; }
+
 /* ---- get --------------------------------------------------------------------------- */
 
 static void copy_view(struct store_reader *r, const struct run *run, uint32_t slot, struct reward_view *view)
@@ -255,10 +276,11 @@ status store_get(struct store_reader *r, struct identifier id, struct reward_vie
 	status s = STATUS_not_found;
 	const struct view *view = begin_read(r, &version);
 	for (unsigned i = 0; i < view->run_count && s != STATUS_ok; i++) {
-		uint32_t slot = run_find(view->runs[i], id, version, r->store->seed);
+		const struct run *run = run_replica(view->runs[i], r->replica);
+		uint32_t slot = run_find(run, id, version, r->store->seed);
 		if (slot == RUN_SLOT_NONE)
 			continue;
-		copy_view(r, view->runs[i], slot, out);
+		copy_view(r, run, slot, out);
 		s = STATUS_ok;
 	}
 	end_read(r);

@@ -107,7 +107,7 @@ uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity)
 }
 
 status run_create(struct run **out, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
-                  uint64_t text_capacity)
+                  uint64_t text_capacity, int node)
 {
 	struct run *run = calloc(1, sizeof *run);
 	if (run == NULL)
@@ -121,24 +121,46 @@ status run_create(struct run **out, struct account *account, bool is_plane, bool
 		.option = is_packed ? "rewards.capacity" : NULL,
 		.kind = HOLDING_snapshot,
 	};
-	status s = account_open(account, &run->region, &run->holding, run->byte_count, run->byte_count);
+	status s = account_open(account, &run->region, &run->holding, run->byte_count, run->byte_count, node);
 	if (s != STATUS_ok) {
 		free(run);
 		return s;
 	}
 	holding_use(&run->holding, run->byte_count);
 	place_all(run, run->region.bytes);
+	run->replicas[run->replica_count++] = run;
 	*out = run;
 	return STATUS_ok;
 }
 
-void run_destroy(struct run **run)
+status run_replicate(struct run *run, struct account *account, const int nodes[], unsigned count)
 {
-	if (*run == NULL)
+	for (unsigned i = 1; i < count; i++) {
+		struct run *replica = NULL;
+		status s = run_create(&replica, account, run->is_plane, true, run->capacity, run->text_capacity, nodes[i]);
+		if (s != STATUS_ok)
+			return s;
+		memcpy(replica->region.bytes, run->region.bytes, run->byte_count);
+		replica->born_max = run->born_max;
+		replica->text_used = run->text_used;
+		atomic_store_explicit(&replica->count, atomic_load_explicit(&run->count, memory_order_relaxed),
+		                      memory_order_relaxed);
+		run->replicas[run->replica_count++] = replica;
+	}
+	return STATUS_ok;
+}
+
+void run_destroy(struct run **out)
+{
+	struct run *run = *out;
+	*out = NULL;
+	if (run == NULL)
 		return;
-	account_close(&(*run)->region, &(*run)->holding);
-	free(*run);
-	*run = NULL;
+	for (unsigned i = run->replica_count; i-- > 0;) {
+		struct run *replica = run->replicas[i];
+		account_close(&replica->region, &replica->holding);
+		free(replica);
+	}
 }
 
 void run_clear(struct run *run)

@@ -15,6 +15,10 @@
  * open run grows by run_append: readers see a prefix of it. Memory: one mapping a run,
  * owned by the run, in huge pages where it is large.
  *
+ * Replicas: where there are several memory nodes a packed run exists once on each, the same
+ * bytes at other addresses. They are one run: made before readers see it, ended together,
+ * given back together. The first is the run that the view names; the writer knows no other.
+ *
  * Versions: a slot counts at version V iff born <= V and not (0 < ended <= V).
  */
 #ifndef ENGINE_STORE_RUN_H
@@ -32,6 +36,7 @@ enum {
 	RUN_BLOCK = FILTER_BLOCK,
 	RUN_FANOUT = 64, /* measured: 16 costs a fifth more at 100 hits, 32 a tenth */
 	RUN_LEVELS_MAX = 8,
+	RUN_REPLICAS_MAX = 16, /* further nodes share them */
 	RUN_SLOT_NONE = UINT32_MAX,
 };
 static_assert(FILTER_STEP % RUN_BLOCK == 0 && RUN_FANOUT % FILTER_NODE_STEP == 0);
@@ -91,6 +96,8 @@ struct run {
 	uint32_t capacity; /* slots */
 	bool is_plane;
 	uint64_t text_used, text_capacity;
+	unsigned replica_count; /* at least 1; of the first one */
+	struct run *replicas[RUN_REPLICAS_MAX]; /* [0] is the run itself */
 	/* The writer's, under the store's lock. */
 	uint32_t ended_count;
 	bool is_merging;
@@ -105,9 +112,21 @@ uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity);
 /* Exactly what run_create reserves for a run of these. */
 uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity);
 
-/* A run without slots, the caller's until run_destroy. is_packed reserves the levels. STATUS_pool_exhausted. */
+/* A run without slots, the caller's until run_destroy, on the node as account_open takes it. is_packed reserves the
+ * levels. STATUS_pool_exhausted. */
 status run_create(struct run **run, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
-                  uint64_t text_capacity);
+                  uint64_t text_capacity, int node);
+/* Copies a finished run that no reader sees yet to nodes[1] up to nodes[count - 1].
+ * STATUS_pool_exhausted: some are missing; run_destroy takes those that are there. */
+status run_replicate(struct run *run, struct account *account, const int nodes[], unsigned count);
+/* The replica of this number; open runs have one for everybody. */
+static inline const struct run *run_replica(const struct run *run, unsigned number)
+{
+	return __builtin_expect(number == 0, 1) || number >= run->replica_count ? run : run->replicas[number];
+}
+/* Bytes of all replicas. */
+static inline uint64_t run_resident_bytes(const struct run *run) { return run->byte_count * run->replica_count; }
+/* With its replicas. */
 void run_destroy(struct run **run);
 /* Makes an open run empty again; no reader may see it. */
 void run_clear(struct run *run);
@@ -141,12 +160,15 @@ static inline bool run_block_is_open(const struct run *run, uint32_t block, int3
 	       atomic_load_explicit(&b->has_ended, memory_order_relaxed) == 0;
 }
 
-/* The slot ends at a version; readers learn it when that is published. */
+/* The slot ends at a version, in all replicas; readers learn it when that is published. */
 static inline void run_end(struct run *run, uint32_t slot, uint64_t version)
 {
-	if (run->level_count != 0)
-		atomic_store_explicit(&run->blocks[slot / RUN_BLOCK].has_ended, 1, memory_order_relaxed);
-	atomic_store_explicit(&run->ended[slot], version, memory_order_relaxed);
+	for (unsigned i = 0; i < run->replica_count; i++) {
+		struct run *replica = run->replicas[i];
+		if (replica->level_count != 0)
+			atomic_store_explicit(&replica->blocks[slot / RUN_BLOCK].has_ended, 1, memory_order_relaxed);
+		atomic_store_explicit(&replica->ended[slot], version, memory_order_relaxed);
+	}
 }
 
 /* The slot of an id that counts at this version, or RUN_SLOT_NONE. */

@@ -3,6 +3,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/hash.h"
+#include "engine/memory/numa.h"
 #include "engine/store/inside.h"
 #include "engine/store/pack.h"
 
@@ -23,12 +24,12 @@ static status setup_runs(struct store *store)
 	for (unsigned i = 0; i < OPEN_RUNS; i++) {
 		struct run *run = NULL;
 		status s = run_create(&run, store->account, store->is_plane, false, OPEN_SLOTS,
-		                      OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX));
+		                      OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX), ACCOUNT_NODE);
 		if (s != STATUS_ok)
 			return s;
 		run->next = store->spare_runs;
 		store->spare_runs = run;
-		atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+		atomic_fetch_add_explicit(&store->resident_bytes, run_resident_bytes(run), memory_order_relaxed);
 	}
 	return STATUS_ok;
 }
@@ -46,10 +47,40 @@ static void setup_views(struct store *store)
 	store_install(store, view);
 }
 
+unsigned store_replicas(const struct store_options *o)
+{
+	unsigned count = o->replicas != 0 ? o->replicas : o->numa != NULL && o->numa->can_place ? o->numa->node_count : 1;
+	return count < RUN_REPLICAS_MAX ? count : RUN_REPLICAS_MAX;
+}
+
+/* The first is on the writer's node, where that is known: the writer reads it. Nodes without
+ * one of their own share the others'. */
+static void setup_replicas(struct store *store, const struct store_options *o)
+{
+	store->replica_count = store_replicas(o);
+	store->replica_nodes[0] = ACCOUNT_NODE;
+	for (unsigned n = 0; n < NUMBER_SET_LIMIT; n++)
+		store->replica_of_node[n] = (uint8_t)(n % store->replica_count);
+	for (unsigned i = 1; i < store->replica_count; i++)
+		store->replica_nodes[i] = NUMA_ANY_NODE;
+	if (store->replica_count == 1 || o->numa == NULL || !o->numa->can_place)
+		return;
+	const struct number_set *nodes = &o->numa->nodes;
+	int first = o->account == NULL ? NUMA_ANY_NODE : numa_node(o->numa, o->account->policy.node);
+	unsigned node = first == NUMA_ANY_NODE ? number_set_next(nodes, 0) : (unsigned)first;
+	for (unsigned i = 0; i < store->replica_count; i++) {
+		store->replica_nodes[i] = (int)node;
+		store->replica_of_node[node] = (uint8_t)i;
+		node = number_set_next(nodes, node + 1);
+		if (node == NUMBER_SET_LIMIT)
+			node = number_set_next(nodes, 0);
+	}
+}
+
 static status setup_readers(struct store *store, unsigned readers_max)
 {
 	size_t bytes = (size_t)readers_max * sizeof *store->readers;
-	const struct arena_options room = {.name = "reward readers", .account = store->account};
+	const struct arena_options room = {.name = "reward readers", .account = store->account, .is_on_any_node = true};
 	status s = arena_init(&store->readers_room, bytes, &room);
 	if (s != STATUS_ok)
 		return s;
@@ -95,6 +126,7 @@ status store_setup(struct store **out, const struct store_options *options)
 	store->is_plane = options->is_plane;
 	store->capacity = options->capacity;
 	store->account = options->account;
+	setup_replicas(store, options);
 	store->name_bytes_max = store_name_bytes_max(options);
 	store->seed = random_seed(store);
 	epoch_init(&store->epoch);
@@ -139,6 +171,7 @@ status store_reader_create(struct store *store, struct store_reader **out)
 		r->search.filter = store->filter;
 		r->search.is_plane = store->is_plane;
 		r->search.ignore_tree = false;
+		r->is_kept_to_it = false;
 		*out = r;
 		s = STATUS_ok;
 	}
@@ -356,7 +389,7 @@ static status fill_packed(struct store *store, struct run *run, const struct rew
 		run_fill(run, slot, reward, kind_number, store_next_version(store), store->seed);
 	}
 	run_finish(run, count);
-	return STATUS_ok;
+	return run_replicate(run, store->account, store->replica_nodes, store->replica_count);
 }
 
 /* Live rewards that the rows replace, and the bytes of their names. */
@@ -419,7 +452,7 @@ static status load_places(struct store *store, const struct reward *rewards, str
 	if (store->is_merging && replaced > ENDS_MAX - store->end_count)
 		return STATUS_overloaded;
 	struct run *run = NULL;
-	status s = run_create(&run, store->account, store->is_plane, true, count, text);
+	status s = run_create(&run, store->account, store->is_plane, true, count, text, store->replica_nodes[0]);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(places, count, store->is_plane);
@@ -433,7 +466,7 @@ static status load_places(struct store *store, const struct reward *rewards, str
 		return s;
 	}
 	atomic_store_explicit(&store->live, live, memory_order_relaxed);
-	atomic_fetch_add_explicit(&store->resident_bytes, run->byte_count, memory_order_relaxed);
+	atomic_fetch_add_explicit(&store->resident_bytes, run_resident_bytes(run), memory_order_relaxed);
 	atomic_fetch_add_explicit(&store->name_bytes, text - count, memory_order_relaxed);
 	atomic_store_explicit(&store->version, store_next_version(store), memory_order_release);
 	store->unpublished_ends = 0;

@@ -27,6 +27,7 @@
 
 enum { KINDS_MAX = 255 };
 
+struct numa;
 struct store;
 struct store_reader;
 
@@ -37,6 +38,8 @@ struct store_options {
 	unsigned readers_max;  /* store_reader_create calls, at most */
 	const char *kernel;    /* "auto", "scalar", "avx2", "avx512" */
 	struct account *account; /* where its memory is entered, or NULL */
+	const struct numa *numa; /* the account's, or NULL: any node */
+	unsigned replicas;       /* of packed runs; 0: one for each node of numa. More than nodes: tests */
 };
 
 /* A reward as it is put in. Text need not be zero-terminated; it is copied. */
@@ -84,6 +87,8 @@ struct store_statistics {
 	const char *kernel;      /* the one in use */
 };
 
+/* How often it holds its packed runs. */
+unsigned store_replicas(const struct store_options *options);
 /* What a store of these options takes at most. */
 void store_bill(const struct store_options *options, struct bill *bill);
 /* Bytes of names that it holds at most. */

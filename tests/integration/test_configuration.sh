@@ -111,9 +111,35 @@ bad 78 'observe is no address' "observe.listen: 'nonsense' is no address" --set 
 	--set observe.listen=nonsense --set events.collect=[] \
 	--set events.publish=[] --set data.directory="$work" --set log.level=error
 
+# ---- processors ------------------------------------------------------------------------------
+cpus=$(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)
+one=${cpus%%[-,]*}
+last=${cpus##*[-,]}
+bad 78 'writer on a processor that is not there' \
+	"events.writer_cpu: processor 1023 is not among those that this process may run on ($cpus)" \
+	--set events.writer_cpu=1023 --check
+bad 78 'a list with a processor that is not there' \
+	"events.cpus: processor 1022 is not among those that this process may run on ($cpus)" \
+	--set "events.cpus=$one,1022-1023" --check
+bad 78 'no list of processors' "events.cpus: '3-1' is not allowed; expected numbers of processors like 0,2,4-7" \
+	--set events.cpus=3-1 --check
+bad 78 'a choice of memory.numa' "memory.numa: 'on' is not allowed; expected one of auto|off" --set memory.numa=on --check
+run 0 'processors that are there' "$bin/troved" --set events.cpus="$cpus" --set events.writer_cpu="$one" --check
+
 # ---- a running one ---------------------------------------------------------------------------
 file 'log:\n  level: info\nservice:\n  drain_delay_ms: 0\n'
-service_start --config "$work/c.yaml" --set rewards.file="$work/r.csv"
+service_start --config "$work/c.yaml" --set rewards.file="$work/r.csv" --set events.writer_cpu="$one" \
+	--set events.cpus="$last"
+# masks NAME: where threads whose name begins so may run
+masks() {
+	for task in "/proc/$service/task"/*; do
+		case $(cat "$task/comm") in "$1"*) awk '/^Cpus_allowed_list:/ { print $2 }' "$task/status" ;; esac
+	done | sort -u
+}
+equal 'the writer keeps to its processor' "$one" "$(masks trove-writer)"
+equal "nng's threads keep to theirs" "$last" "$(masks nng)"
+equal 'main does not' "$cpus" "$(masks troved)"
+holds 'nodes are spoken of' "node" "$work/log"
 holds 'bad rows are named' "$work/r.csv:3: x: must be" "$work/log"
 holds 'bad rows are named by line' "$work/r.csv:4: id: 'three' is not allowed" "$work/log"
 equal 'bad rows are counted' 3 "$(metric trove_rewards_file_bad_rows)"

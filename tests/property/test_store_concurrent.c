@@ -6,7 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/base/sanitizer.h"
-#include "engine/store/store.h"
+#include "engine/store/find.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -24,6 +24,7 @@ struct scene {
 	_Atomic bool is_done;
 	_Atomic uint64_t problems;
 	_Atomic uint64_t reads;
+	_Atomic unsigned readers; /* that have begun */
 	_Atomic int64_t published; /* the mover's value that every later read must have reached */
 };
 
@@ -77,6 +78,7 @@ static void *reader_main(void *argument)
 	struct store_reader *reader = NULL;
 	if (store_reader_create(s->store, &reader) != STATUS_ok)
 		abort();
+	store_reader_use_replica(reader, atomic_fetch_add(&s->readers, 1));
 	while (!atomic_load(&s->is_done))
 		read_once(s, reader);
 	store_reader_destroy(&reader);
@@ -122,9 +124,10 @@ static void write_round(struct scene *s, struct random *r, int64_t round)
 
 static void test_readers_see_one_version(void **state)
 {
-	(void)state;
+	const unsigned *replicas = *state;
 	struct scene s = {};
-	struct store_options options = {.is_plane = true, .capacity = 10000, .readers_max = READERS, .kernel = "auto"};
+	struct store_options options = {.is_plane = true, .capacity = 10000, .readers_max = READERS, .kernel = "auto",
+	                                .replicas = *replicas};
 	assert_int_equal(store_setup(&s.store, &options), STATUS_ok);
 	put(s.store, reward_at(MOVER, 90, 0, 0));
 	store_publish(s.store);
@@ -154,6 +157,9 @@ static void test_readers_see_one_version(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_readers_see_one_version)};
+	const struct CMUnitTest tests[] = {
+		{"readers_see_one_version", test_readers_see_one_version, NULL, NULL, &(unsigned){1}},
+		{"readers_of_replicas_see_one_version", test_readers_see_one_version, NULL, NULL, &(unsigned){READERS}},
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /*
  * The store and a brute-force twin get the same changes and the same queries; their
  * answers must be the same to the last bit: ids, order, distances, count. For each
- * filter that this machine has, with and without the index, in both spaces.
+ * filter that this machine has, with and without the index, in both spaces, from one to
+ * three replicas.
  *
  * TROVE_TEST_SEED repeats a failure, TROVE_TEST_ROUNDS makes it longer.
  */
@@ -32,6 +33,7 @@ struct world {
 	struct store_reader *reader;
 	struct oracle oracle;
 	unsigned kind_count;
+	unsigned replicas;
 	uint64_t id_range;
 };
 
@@ -190,6 +192,7 @@ static void compare(struct world *w, const struct locate_query *q, bool use_inde
 	struct locate_result got;
 	struct oracle_match *want;
 	store_reader_use_index(w->reader, use_index);
+	store_reader_use_replica(w->reader, (unsigned)random_below(&w->random, w->replicas));
 	store_locate(w->reader, q, &got);
 	uint64_t count = oracle_locate(&w->oracle, q, &want);
 	if (got.count != count)
@@ -215,6 +218,7 @@ static void compare_get(struct world *w)
 	struct identifier id = random_id(w);
 	struct reward_view got;
 	const struct oracle_reward *want = oracle_get(&w->oracle, id);
+	store_reader_use_replica(w->reader, (unsigned)random_below(&w->random, w->replicas));
 	status s = store_get(w->reader, id, &got);
 	assert_int_equal(s, want == NULL ? STATUS_not_found : STATUS_ok);
 	if (want == NULL)
@@ -280,8 +284,10 @@ static unsigned rounds(void)
 
 static void run_world(bool is_plane, enum cloud cloud, const char *kernel, uint64_t seed)
 {
-	struct world w = {.is_plane = is_plane, .cloud = cloud, .kernel = kernel, .random = {seed}};
-	struct store_options options = {.is_plane = is_plane, .capacity = 100000, .readers_max = 2, .kernel = kernel};
+	struct world w = {.is_plane = is_plane, .cloud = cloud, .kernel = kernel, .random = {seed},
+	                  .replicas = 1 + (unsigned)cloud};
+	struct store_options options = {.is_plane = is_plane, .capacity = 100000, .readers_max = 2, .kernel = kernel,
+	                                .replicas = w.replicas};
 	w.kind_count = cloud == CLOUD_UNIFORM ? 3 : 200;
 	w.id_range = 3000;
 	oracle_init(&w.oracle, is_plane);

@@ -1,5 +1,6 @@
 /* What store.h promises, piece by piece, and that queries and changes allocate nothing. */
 #include "engine/base/random.h"
+#include "engine/store/find.h"
 #include "engine/store/inside.h"
 #include "engine/store/store.h"
 #include "tests/support/allocation_count.h"
@@ -158,10 +159,11 @@ static uint64_t packed_slots(struct store *store)
  * half of the rewards change, so that no size tier and no run that is half ended calls for the largest run. */
 static void test_the_bill_holds_while_all_changes(void **state)
 {
-	(void)state;
+	const unsigned *replicas = *state;
 	enum { REWARDS = 200000, CHANGED = REWARDS / 2 - 100, PUTS = 400000 };
 	struct store *store = NULL;
-	struct store_options options = {.is_plane = true, .capacity = REWARDS, .name_bytes = 4, .readers_max = 1, .kernel = "auto"};
+	struct store_options options = {.is_plane = true, .capacity = REWARDS, .name_bytes = 4, .readers_max = 1, .kernel = "auto",
+	                                .replicas = *replicas};
 	struct bill bill = {};
 	store_bill(&options, &bill);
 	assert_int_equal(store_setup(&store, &options), STATUS_ok);
@@ -311,16 +313,72 @@ static void test_a_view_out_of_use_is_sealed(void **state)
 	store_teardown(&store);
 }
 
+static unsigned count_packed(struct account *account, size_t *bytes)
+{
+	unsigned count = 0;
+	*bytes = 0;
+	for (const struct holding *h = account->first; h != NULL; h = h->next) {
+		if (strcmp(h->name, "reward runs") != 0)
+			continue;
+		count++;
+		*bytes += h->reserved;
+	}
+	return count;
+}
+
+/* This machine may have one node: then two replicas are forced, and both are on it. */
+static void test_replicas_are_counted_and_end_together(void **state)
+{
+	(void)state;
+	struct account account;
+	struct store *store = NULL;
+	struct store_reader *reader = NULL;
+	struct store_statistics before, after;
+	size_t bytes;
+	account_setup(&account, &(struct account_policy){});
+	struct store_options options = {.is_plane = true, .capacity = 100, .readers_max = 1, .kernel = "auto",
+	                                .account = &account, .replicas = 2};
+	assert_int_equal(store_replicas(&options), 2);
+	assert_int_equal(store_setup(&store, &options), STATUS_ok);
+	assert_int_equal(store_reader_create(store, &reader), STATUS_ok);
+	assert_int_equal(count_packed(&account, &bytes), 0);
+	store_statistics(store, &before);
+	struct reward rows[] = {make_reward(1, 5, 5), make_reward(2, 5, 5)};
+	assert_int_equal(store_load(store, rows, 2), STATUS_ok);
+	assert_int_equal(count_packed(&account, &bytes), 2);
+	store_statistics(store, &after);
+	assert_in_range(after.resident_bytes - before.resident_bytes, bytes - 2 * REGION_SMALL_BYTES, bytes);
+	const struct run *run = store_view(store)->runs[1];
+	assert_ptr_equal(run_replica(run, 0), run);
+	assert_ptr_not_equal(run_replica(run, 1)->exact, run->exact);
+	assert_ptr_equal(run_replica(run, 2), run);
+	assert_memory_equal(run_replica(run, 1)->exact, run->exact, 2 * sizeof *run->exact);
+	assert_int_equal(store_remove(store, rows[0].id), STATUS_ok);
+	store_publish(store);
+	for (unsigned replica = 0; replica < 2; replica++) {
+		store_reader_use_replica(reader, replica);
+		assert_int_equal(count_near(reader, 5, 5, 1), 1);
+		assert_int_equal(store_reader_replica(reader), replica);
+	}
+	store_settle(store);
+	assert_int_equal(store_view(store)->runs[1]->replica_count, 2);
+	store_reader_destroy(&reader);
+	store_teardown(&store);
+	account_teardown(&account); /* nothing is left in it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes_show_when_published),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_names_have_a_bound),
-		cmocka_unit_test(test_the_bill_holds_while_all_changes),
+		{"the_bill_holds_while_all_changes", test_the_bill_holds_while_all_changes, NULL, NULL, &(unsigned){1}},
+		{"the_bill_holds_for_replicas", test_the_bill_holds_while_all_changes, NULL, NULL, &(unsigned){2}},
 		cmocka_unit_test(test_unknown_kernel),
 		cmocka_unit_test(test_last_row_wins),
 		cmocka_unit_test(test_a_view_out_of_use_is_sealed),
+		cmocka_unit_test(test_replicas_are_counted_and_end_together),
 		cmocka_unit_test(test_nothing_is_allocated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
