@@ -22,6 +22,7 @@ holds 'the limit is named' "sum; the limit is " "$work/out"
 for owner in store shard net admin process; do
 	check "$owner has lines" grep -q " $owner  " "$work/out"
 done
+check 'commerce has lines' grep -q ' commerce [0-9]' "$work/out"
 before=$(line_of rewards.capacity)
 run 0 'check twice as many' "$bin/troved" --check --set rewards.capacity=2000000
 check 'the line follows its option' test "$(line_of rewards.capacity)" -gt $((before * 19 / 10))
