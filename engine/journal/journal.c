@@ -203,7 +203,8 @@ static status reserve(struct journal *j)
 {
 	j->ring_holding = (struct holding){.name = "journal ring", .option = "data.buffer_bytes", .kind = HOLDING_buffer};
 	j->ring_bytes = (uint64_t)j->options.buffer_bytes;
-	status reserved = account_open(j->options.account, &j->ring_region, &j->ring_holding, j->ring_bytes, j->ring_bytes, ACCOUNT_NODE);
+	status reserved = account_open(j->options.account, &j->ring_region, &j->ring_holding, j->ring_bytes, j->ring_bytes,
+	                               ACCOUNT_NODE);
 	if (reserved != STATUS_ok)
 		return reserved;
 	j->ring = j->ring_region.bytes;
