@@ -20,9 +20,10 @@ struct rows {
 static status rows_init(struct rows *rows, const struct store_options *store)
 {
 	*rows = (struct rows){};
-	status s = arena_init(&rows->rewards, store->capacity * sizeof *rows->reward, NULL);
+	const struct arena_options packed = {.name = "rows of rewards.file", .is_packed = true};
+	status s = arena_init(&rows->rewards, store->capacity * sizeof *rows->reward, &packed);
 	if (s == STATUS_ok)
-		s = arena_init(&rows->text, store->capacity * KIND_BYTES_MAX + store_name_bytes_max(store), NULL);
+		s = arena_init(&rows->text, store->capacity * KIND_BYTES_MAX + store_name_bytes_max(store), &packed);
 	rows->reward = (struct reward *)rows->rewards.bytes;
 	return s;
 }

@@ -8,6 +8,7 @@
 #define ENGINE_MEMORY_ARENA_H
 
 #include "engine/base/check.h"
+#include "engine/base/sanitizer.h"
 #include "engine/base/status.h"
 #include "engine/memory/account.h"
 
@@ -18,6 +19,8 @@ struct arena {
 	uint8_t *bytes;
 	size_t used;
 	size_t capacity;
+	size_t last_zone; /* debug builds: where the last red zone lies, 0: none */
+	bool is_packed;
 	struct region region;
 	struct holding holding; /* in use and high water are brought up to date by a reset */
 };
@@ -27,6 +30,7 @@ struct arena_options {
 	const char *option; /* the key that sizes it, or NULL */
 	struct account *account;
 	bool is_on_any_node;   /* not the writer's alone */
+	bool is_packed;        /* what is taken follows without gaps: no red zones in debug builds */
 	size_t prefault_bytes; /* at most so much of it is touched at the start; 0: all, where the policy says so */
 };
 
@@ -36,6 +40,19 @@ struct arena_options {
 status arena_init(struct arena *a, size_t capacity, const struct arena_options *options);
 void arena_deinit(struct arena *a);
 
+/*
+ * Debug builds put a red zone behind everything that is taken, look at all of them at each
+ * reset, and fill what a reset gives up; under the address sanitizer what is not taken may
+ * not be touched at all. So a write behind an object, and a use after the reset, are found.
+ */
+#if defined(TROVE_DEBUG) || defined(SANITIZER_ADDRESS)
+void arena_guard_take(struct arena *a, size_t start, size_t count);
+void arena_guard_reset(struct arena *a, size_t mark);
+#else
+static inline void arena_guard_take(struct arena *a, size_t start, size_t count) { (void)a, (void)start, (void)count; }
+static inline void arena_guard_reset(struct arena *a, size_t mark) { (void)a, (void)mark; }
+#endif
+
 /* count bytes at the given power-of-two alignment, or NULL when the arena is full. */
 static inline void *arena_take(struct arena *a, size_t count, size_t alignment)
 {
@@ -43,6 +60,7 @@ static inline void *arena_take(struct arena *a, size_t count, size_t alignment)
 	if (__builtin_expect(start > a->capacity || a->capacity - start < count, 0))
 		return NULL;
 	a->used = start + count;
+	arena_guard_take(a, start, count);
 	return a->bytes + start;
 }
 
@@ -55,9 +73,7 @@ static inline void arena_reset(struct arena *a, size_t mark)
 {
 	CHECK(mark <= a->used, "arena reset to %zu of %zu", mark, a->used);
 	arena_note(a);
-#ifdef TROVE_DEBUG
-	__builtin_memset(a->bytes + mark, 0xa5, a->used - mark);
-#endif
+	arena_guard_reset(a, mark);
 	a->used = mark;
 }
 

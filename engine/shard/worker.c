@@ -28,7 +28,11 @@ status worker_init(struct worker *w, const struct shard_options *options, struct
 		.is_on_any_node = !is_writer,
 	};
 	s = arena_init(&w->arena, (size_t)options->decode_bytes_max, &decode);
-	return s != STATUS_ok ? s : arena_init(&w->reply, (size_t)options->reply_bytes_max, &reply);
+	if (s == STATUS_ok)
+		s = arena_init(&w->reply, (size_t)options->reply_bytes_max, &reply);
+	if (s == STATUS_ok)
+		(void)arena_take(&w->reply, w->reply.capacity, 1); /* all of it is the buffer */
+	return s;
 }
 
 void worker_deinit(struct worker *w)
