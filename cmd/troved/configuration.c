@@ -56,7 +56,8 @@ static bool derive(struct configuration *c, struct option_problem *problem)
 	return fill_addresses(c, "events.reply", &c->net.reply, problem) &&
 	       fill_addresses(c, "events.collect", &c->net.collect, problem) &&
 	       fill_addresses(c, "events.publish", &c->net.publish, problem) &&
-	       net_options_agree(&c->net, problem) && shard_options_agree(&c->shard, problem);
+	       net_options_agree(&c->net, problem) && shard_options_agree(&c->shard, problem) &&
+	       memory_pool_debug(&c->memory, &(unsigned){0}, problem);
 }
 
 bool configuration_load(struct configuration *c, const struct arguments *arguments, struct option_problem *problem)

@@ -359,12 +359,16 @@ static void log_start(const struct service *service)
 static void setup_account(struct service *service)
 {
 	const struct configuration *c = &service->configuration;
+	unsigned pool_debug = 0;
+	(void)memory_pool_debug(&c->memory, &pool_debug, &(struct option_problem){}); /* was looked at with the rest */
 	account_setup(&service->account, &(struct account_policy){
 		.pages = (enum region_pages)c->memory.pages,
 		.prefault = c->memory.prefault,
 		.lock = c->memory.lock,
 		.numa = &service->numa,
 		.node = numa_node_of_processor(&service->numa, (int)c->shard.writer_cpu),
+		.pool_debug = pool_debug,
+		.pool_fail_one_in = (uint32_t)c->memory.pool_fail_one_in,
 	});
 	char text[160];
 	numa_describe(&service->numa, text, sizeof text);

@@ -58,6 +58,9 @@ status account_open_pool(struct account *account, struct pool **pool, struct hol
 		own.node = account->policy.node;
 		own.pages = account->policy.pages;
 		own.lock = account->policy.lock;
+		own.debug |= account->policy.pool_debug;
+		if (own.fail_one_in == 0)
+			own.fail_one_in = account->policy.pool_fail_one_in;
 		own.is_untouched = !account->policy.prefault;
 	}
 	status s = pool_setup(pool, &own);

@@ -45,6 +45,8 @@ struct account_policy {
 	bool prefault, lock;
 	const struct numa *numa; /* NULL: any node; outlives the account */
 	int node;                /* the writer's, -1: any. What others use says so */
+	unsigned pool_debug;     /* enum pool_debug */
+	uint32_t pool_fail_one_in;
 };
 
 struct account {

@@ -2,6 +2,7 @@
 
 #include "engine/base/cgroup.h"
 #include "engine/base/check.h"
+#include "engine/memory/pool.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -12,6 +13,33 @@
 
 const struct option memory_option_rows[] = {MEMORY_OPTIONS(OPTION_ROW)};
 const size_t memory_option_count = COUNT_OF(memory_option_rows);
+
+bool memory_pool_debug(const struct memory_options *options, unsigned *debug, struct option_problem *problem)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} checks[] = {
+		{"poison", POOL_DEBUG_poison},
+		{"canary", POOL_DEBUG_canary},
+		{"trap", POOL_DEBUG_trap},
+		{"last_caller", POOL_DEBUG_last_caller},
+	};
+	*debug = 0;
+	for (const char *at = options->pool_debug; *at != '\0'; at += *at == ',') {
+		size_t bytes = strcspn(at, ","), i = 0;
+		while (i < COUNT_OF(checks) && (strlen(checks[i].word) != bytes || memcmp(checks[i].word, at, bytes) != 0))
+			i++;
+		if (i == COUNT_OF(checks)) {
+			snprintf(problem->text, sizeof problem->text,
+			         "memory.pool_debug: '%.*s' is no check; expected some of poison,canary,trap,last_caller", (int)bytes, at);
+			return false;
+		}
+		*debug |= checks[i].bit;
+		at += bytes;
+	}
+	return true;
+}
 
 /* cgroup v1 says "no limit" by the largest multiple of a page: whatever nobody can have is none. */
 static const uint64_t absurd_bytes = UINT64_C(1) << 62;

@@ -21,7 +21,11 @@
 	O(boolean, memory, heap_large_pages, "memory.heap_large_pages", "false", 0, 0, "", startup, \
 	  "Let the general heap use huge pages: fewer TLB misses, more memory.") \
 	O(integer, memory, heap_purge_delay_ms, "memory.heap_purge_delay_ms", "1000", -1, 3600000, "ms", startup, \
-	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.")
+	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.") \
+	O(text, memory, pool_debug, "memory.pool_debug", "", 0, 0, "", startup, \
+	  "Checks in every pool, separated by commas: poison, canary, trap (a page for each object), last_caller.") \
+	O(integer, memory, pool_fail_one_in, "memory.pool_fail_one_in", "0", 0, 1 << 30, "", startup, \
+	  "Tests: one in so many borrows from a pool is answered as if the pool were full; 0: none.")
 
 enum memory_numa { MEMORY_NUMA_auto, MEMORY_NUMA_off };
 
@@ -31,6 +35,9 @@ struct memory_options {
 
 extern const struct option memory_option_rows[];
 extern const size_t memory_option_count;
+
+/* The checks of memory.pool_debug as bits of enum pool_debug; false: problem names the word. */
+bool memory_pool_debug(const struct memory_options *options, unsigned *debug, struct option_problem *problem);
 
 struct memory_limit {
 	uint64_t bytes;   /* UINT64_MAX: none is known */

@@ -98,6 +98,15 @@ check "pages that are not there are not claimed" \
 	[ "$(cat /proc/sys/vm/nr_hugepages)" -gt 0 -o "$(grep -c 'hugetlb' "$work/allocator")" -eq 0 ]
 service_stop
 
+# ---- pools under checks -----------------------------------------------------------------------
+run 78 "an unknown check of pools" "$bin/troved" --check --set memory.pool_debug=poison,canry
+holds "an unknown check of pools is named" "'canry' is no check" "$work/err"
+service_start --set memory.pool_debug=poison,canary,last_caller --set memory.pool_fail_one_in=2
+run 0 "serves with all checks, and pools that fail every other time" "$bin/trovectl" ping
+http /allocator >"$work/allocator"
+holds "pools are shown" '"name":"payments","kind":"pool","option":"payments.capacity"' "$work/allocator"
+service_stop
+
 # ---- locks ----------------------------------------------------------------------------------
 (
 	# shellcheck disable=SC3045  # dash and bash both know -l

@@ -239,7 +239,7 @@ static void test_reading_explains_the_resident_set(void **state)
 	assert_true(reading_take(&account, r));
 	assert_int_equal(r->holding_count, 1);
 	assert_int_equal(r->holdings[0].reserved, 8 * MIB);
-	assert_int_equal(r->holdings[0].in_use, 2 * MIB);
+	assert_in_range(r->holdings[0].in_use, 2 * MIB, 2 * MIB + 64); /* a debug build has a red zone behind it */
 	assert_in_range(r->holdings[0].resident, 3 * MIB, 3 * MIB + 8192);
 	cursor_init(&out, json, sizeof json - 1);
 	reading_write_json(r, &out);
