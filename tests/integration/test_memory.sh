@@ -5,6 +5,10 @@
 set -u
 . tests/support/service.sh
 
+# A sanitizer's heap and shadow are nobody's, and its mlock does nothing.
+case $TROVE_BUILD in *-address* | *-thread*) sanitized=true ;; *) sanitized=false ;; esac
+$sanitized && echo "SKIP unexplained and locked memory: a sanitizer has a heap of its own"
+
 http() { curl -s "http://127.0.0.1:$((port + 9))$1"; }
 traffic() {
 	"$bin/trovectl" replay config/demo_track.csv >"$work/replay" 2>&1 || not_ok "replay: $(tail -n 1 "$work/replay")"
@@ -27,7 +31,7 @@ adds_up() {
 	# shellcheck disable=SC2046  # three numbers
 	set -- "$1" $(ladder "$work/allocator")
 	equal "$1: the rungs add up to the resident set" "$3" "$2"
-	check "$1: at most 3 % unexplained ($4 per mille)" [ "$4" -le 30 ]
+	$sanitized || check "$1: at most 3 % unexplained ($4 per mille)" [ "$4" -le 30 ]
 }
 member() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/allocator"; }
 
@@ -120,7 +124,7 @@ if [ "$(http /allocator | grep -c '"locked":false')" -gt 0 ]; then
 	holds "a refused lock names the limit" "RLIMIT_MEMLOCK" "$work/log.lock"
 else
 	equal "locked" 0 "$(grep -c 'could not be locked' "$work/log.lock")"
-	check "locked bytes are the kernel's" [ "$(http /allocator | sed 's/.*"locked_bytes":\([0-9]*\).*/\1/')" -gt 1000000 ]
+	$sanitized || check "locked bytes are the kernel's" [ "$(http /allocator | sed 's/.*"locked_bytes":\([0-9]*\).*/\1/')" -gt 1000000 ]
 fi
 service_stop
 finish
