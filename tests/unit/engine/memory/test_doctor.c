@@ -233,8 +233,12 @@ static void test_reading_explains_the_resident_set(void **state)
 	account_setup(&account, &(struct account_policy){});
 	const struct arena_options options = {.name = "an arena", .option = "a.b", .account = &account};
 	assert_int_equal(arena_init(&arena, 8 * MIB, &options), STATUS_ok);
-	memset(arena.bytes, 1, 3 * MIB);
+	void *bytes = arena_take(&arena, 3 * MIB, 64);
+	assert_non_null(bytes);
+	memset(bytes, 1, 3 * MIB);
+	arena_reset(&arena, 0);
 	assert_non_null(arena_take(&arena, 2 * MIB, 64));
+	atomic_store(&arena.holding.in_use, 0);
 	arena_note(&arena);
 	assert_true(reading_take(&account, r));
 	assert_int_equal(r->holding_count, 1);
