@@ -30,7 +30,7 @@ struct slot {
 	uint64_t tag;
 	int64_t sent_ns, received_ns;
 	int error;
-	bool is_open, is_busy, is_receiving;
+	bool is_open, has_context, is_busy, is_receiving;
 	/* Says what the semaphore says, to tools that do not know sem_clockwait. */
 	atomic_bool is_done;
 };
@@ -156,6 +156,7 @@ static int open_slots(struct client *client)
 		sem_init(&s->done, 0, 0);
 		s->is_open = true;
 		error = nng_ctx_open(&s->ctx, client->socket);
+		s->has_context = error == 0;
 		nng_aio_set_timeout(s->aio, (nng_duration)client->options.timeout_ms);
 	}
 	return error;
@@ -232,6 +233,13 @@ void client_close(struct client **out)
 	if (client == NULL)
 		return;
 	client_drain(client);
+	/* From the inside out: nng has been seen to panic where a socket closes contexts by itself. */
+	for (unsigned i = 0; i < client->options.in_flight; i++) {
+		if (client->slot[i].is_open)
+			nng_aio_stop(client->slot[i].aio);
+		if (client->slot[i].has_context && client->has_socket)
+			nng_ctx_close(client->slot[i].ctx);
+	}
 	if (client->has_socket)
 		nng_close(client->socket);
 	for (unsigned i = 0; i < client->options.in_flight; i++)
