@@ -124,7 +124,8 @@ if [ "$(http /allocator | grep -c '"locked":false')" -gt 0 ]; then
 	holds "a refused lock names the limit" "RLIMIT_MEMLOCK" "$work/log.lock"
 else
 	equal "locked" 0 "$(grep -c 'could not be locked' "$work/log.lock")"
-	$sanitized || check "locked bytes are the kernel's" [ "$(http /allocator | sed 's/.*"locked_bytes":\([0-9]*\).*/\1/')" -gt 1000000 ]
+	$sanitized || check "locked bytes are the kernel's" \
+		[ "$(http /allocator | sed 's/.*"locked_bytes":\([0-9]*\).*/\1/')" -gt 1000000 ]
 fi
 service_stop
 finish
