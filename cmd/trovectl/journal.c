@@ -46,8 +46,8 @@ static json_t *hex_of(const uint8_t *bytes, uint32_t count)
 	char text[2 * HEX_BYTES];
 	uint32_t shown = count < HEX_BYTES ? count : HEX_BYTES;
 	for (uint32_t i = 0; i < shown; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
+		text[2 * (size_t)i] = digits[bytes[i] >> 4];
+		text[2 * (size_t)i + 1] = digits[bytes[i] & 15];
 	}
 	return json_stringn(text, 2 * (size_t)shown);
 }

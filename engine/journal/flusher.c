@@ -276,7 +276,7 @@ static void write_mark(struct journal *j)
 		return;
 	struct segment_mark mark = {.magic = JOURNAL_MARK_MAGIC, .number = number, .durable = j->durable.sequence};
 	mark.checksum = segment_mark_checksum(&mark, j->seed);
-	size_t offset = (1 + j->mark_turn) * JOURNAL_SECTOR_BYTES;
+	size_t offset = (size_t)(1 + j->mark_turn) * JOURNAL_SECTOR_BYTES;
 	int error = fault(j, JOURNAL_STEP_sync);
 	if (error == 0)
 		error = segment_put(s, offset, &mark, sizeof mark);

@@ -120,13 +120,12 @@ status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_v
 			break;
 		/* Readers hold the files: the next one is there unless the disk lost something. */
 		uint64_t number = at.file.number;
-		struct start next;
+		struct start next = {};
 		pthread_mutex_lock(&j->control);
 		bool is_there = find_start(j, at.sequence - 1, &next);
 		pthread_mutex_unlock(&j->control);
-		if (!is_there || next.file.number == number)
-			read = STATUS_malformed;
-		else if (from == at.sequence && next.sequence != at.sequence)
+		bool is_gap = from == at.sequence && next.sequence != at.sequence;
+		if (!is_there || next.file.number == number || is_gap)
 			read = STATUS_malformed;
 		else
 			at = next;

@@ -26,7 +26,7 @@ static void bill_packed(const struct store_options *o, struct bill *bill)
 	bill_add(bill, "store", key, replicas, run_bytes(true, (uint32_t)o->capacity, o->capacity + names),
 	         "the merged run that is built beside them, for each node");
 	bill_add(bill, "store", key, o->capacity, MERGE_PLACE_BYTES, "places, while a merge orders them");
-	bill_add(bill, "store", "", replicas * PACKED_RUNS, PADDING_BYTES, "gaps between the columns of packed runs");
+	bill_add(bill, "store", "", (uint64_t)replicas * PACKED_RUNS, PADDING_BYTES, "gaps between the columns of packed runs");
 }
 
 void store_bill(const struct store_options *o, struct bill *bill)

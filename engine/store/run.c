@@ -140,6 +140,7 @@ status run_replicate(struct run *run, struct account *account, const int nodes[]
 		status s = run_create(&replica, account, run->is_plane, true, run->capacity, run->text_capacity, nodes[i]);
 		if (s != STATUS_ok)
 			return s;
+		CHECK(replica != NULL, "a run that was created");
 		memcpy(replica->region.bytes, run->region.bytes, run->byte_count);
 		replica->born_max = run->born_max;
 		replica->text_used = run->text_used;
