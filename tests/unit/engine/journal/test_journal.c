@@ -8,6 +8,7 @@
 #include "engine/journal/record.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/journal_files.h"
+#include "tests/support/valgrind.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -402,6 +403,10 @@ static void all_of_it_on_persistent_memory(void **state)
 	assert_int_equal(stat.is_persistent_memory, forced != NULL && forced[0] == '1');
 	if (forced != NULL)
 		return;
+	if (is_in_valgrind()) {
+		printf("SKIP: valgrind is what it would start\n");
+		skip();
+	}
 	pid_t child = fork();
 	if (child == 0) {
 		setenv("PMEM_IS_PMEM_FORCE", "1", 1);
