@@ -196,8 +196,9 @@ build/analyze/%.ok: %.c build/analyze/flags .clang-tidy tests/analyze/file tests
 -include $(analyzed:.ok=.d)
 
 # Uninitialised values, which no sanitizer of ours sees, and leaks. The processor that valgrind plays has
-# AVX2 and no AVX-512. --track-origins=yes says where a value came from, for twice the time.
-valgrind := valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+# AVX2 and no AVX-512. --track-origins=yes says where a value came from, for twice the time. It runs one thread
+# at a time: unless it is fair, one that waits for another can keep it from running for minutes.
+valgrind := valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite
 valgrind: tests ## run the unit tests in valgrind; T=text others; VALGRIND=... further options
 	$(quiet)TEST_TIMEOUT=300 TEST_EMULATOR='$(valgrind) $(VALGRIND)' tests/run $(out) $(or $(T),unit/)

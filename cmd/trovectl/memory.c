@@ -2,6 +2,7 @@
 #include "cmd/trovectl/commands.h"
 #include "cmd/trovectl/http.h"
 #include "engine/base/check.h"
+#include "engine/base/human.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -22,23 +23,9 @@ static long long number_of(const json_t *object, const char *member)
 	return (long long)json_integer_value(json_object_get(object, member));
 }
 
-static const char *human(long long bytes, char *text, size_t capacity)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	double value = (double)bytes;
-	unsigned unit = 0;
-	while ((value >= 1024 || value <= -1024) && unit + 1 < COUNT_OF(units)) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(text, capacity, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-	return text;
-}
-
 static void print_bytes(long long bytes)
 {
-	char text[32];
-	printf(" %11s", human(bytes, text, sizeof text));
+	printf(" %11s", human_bytes((double)bytes).text);
 }
 
 static void print_ladder(const json_t *root)
@@ -91,13 +78,12 @@ static void print_heap(const json_t *root)
 {
 	const json_t *a = json_object_get(root, "allocator");
 	const json_t *p = json_object_get(root, "process");
-	char live[32], resident[32], huge[32];
 	printf("\nheap: %s %s, %s resident, %s alive, %lld allocations, %lld of ours after the start\n", text_of(a, "name"),
-	       text_of(a, "version"), human(number_of(a, "resident_bytes"), resident, sizeof resident),
-	       human(number_of(a, "live_bytes"), live, sizeof live), number_of(a, "allocations_total"),
+	       text_of(a, "version"), human_bytes((double)number_of(a, "resident_bytes")).text,
+	       human_bytes((double)number_of(a, "live_bytes")).text, number_of(a, "allocations_total"),
 	       number_of(a, "frozen_allocations_total"));
 	printf("pages: %s huge; faults: %lld minor, %lld major; threads: %lld\n",
-	       human(number_of(p, "huge_page_bytes"), huge, sizeof huge), number_of(p, "minor_faults"),
+	       human_bytes((double)number_of(p, "huge_page_bytes")).text, number_of(p, "minor_faults"),
 	       number_of(p, "major_faults"), number_of(p, "threads"));
 }
 

@@ -1,5 +1,6 @@
 #include "cmd/troved/bill.h"
 
+#include "engine/base/human.h"
 #include "engine/base/log.h"
 
 #include <inttypes.h>
@@ -55,15 +56,13 @@ bool service_bill_fits(const struct configuration *c, const struct bill *bill, s
 	if (bill_fits(bill))
 		return true;
 	const struct bill_line *line = bill_largest(bill);
-	char sum[32], limit[32], most[32], name[128];
-	bill_human(bill_sum(bill), sum, sizeof sum);
-	bill_human(bill->limit.bytes, limit, sizeof limit);
-	bill_human(line->bytes, most, sizeof most);
+	char name[128];
 	name_line(c, line, name, sizeof name);
 	snprintf(problem->text, sizeof problem->text,
 	         "memory: the bill of %s is above the limit of %s (%.90s); the largest line is %s: %s, %.90s; "
 	         "lower it or raise the limit",
-	         sum, limit, bill->limit.source, name, most, line->what);
+	         human_bytes((double)bill_sum(bill)).text, human_bytes((double)bill->limit.bytes).text, bill->limit.source, name,
+	         human_bytes((double)line->bytes).text, line->what);
 	return false;
 }
 

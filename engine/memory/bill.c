@@ -1,6 +1,7 @@
 #include "engine/memory/bill.h"
 
 #include "engine/base/check.h"
+#include "engine/base/human.h"
 
 #include <inttypes.h>
 #include <stdckdint.h>
@@ -54,36 +55,24 @@ const struct bill_line *bill_largest(const struct bill *bill)
 	return largest;
 }
 
-void bill_human(uint64_t bytes, char *text, size_t capacity)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-	for (; value >= 1024 && unit + 1 < COUNT_OF(units); unit++)
-		value /= 1024;
-	snprintf(text, capacity, "%.*f %s", unit == 0 ? 0 : 1, value, units[unit]);
-}
-
 static void write_line(const struct bill_line *line, struct cursor *out)
 {
-	char human[32], each[64];
-	bill_human(line->bytes, human, sizeof human);
+	char each[64];
 	snprintf(each, sizeof each, "%" PRIu64 " x %" PRIu64, line->count, line->bytes_each);
-	cursor_format(out, "%14" PRIu64 " %11s  %-8s %-22s %-25s %s\n", line->bytes, human, line->owner, each,
+	cursor_format(out, "%14" PRIu64 " %11s  %-8s %-22s %-25s %s\n", line->bytes, human_bytes((double)line->bytes).text,
+	              line->owner, each,
 	              line->option[0] == '\0' ? "-" : line->option, line->what);
 }
 
 void bill_write(const struct bill *bill, struct cursor *out)
 {
-	char human[32], limit[32];
+	struct human sum = human_bytes((double)bill_sum(bill));
 	cursor_format(out, "%14s %11s  %-8s %-22s %-25s %s\n", "bytes", "", "owner", "count x bytes", "option", "what");
 	for (unsigned i = 0; i < bill->line_count; i++)
 		write_line(&bill->lines[i], out);
-	bill_human(bill_sum(bill), human, sizeof human);
-	bill_human(bill->limit.bytes, limit, sizeof limit);
 	if (bill->limit.bytes == UINT64_MAX)
-		cursor_format(out, "%14" PRIu64 " %11s  sum; no limit is known\n", bill_sum(bill), human);
+		cursor_format(out, "%14" PRIu64 " %11s  sum; no limit is known\n", bill_sum(bill), sum.text);
 	else
-		cursor_format(out, "%14" PRIu64 " %11s  sum; the limit is %" PRIu64 " (%s, %s)\n", bill_sum(bill), human,
-		              bill->limit.bytes, limit, bill->limit.source);
+		cursor_format(out, "%14" PRIu64 " %11s  sum; the limit is %" PRIu64 " (%s, %s)\n", bill_sum(bill), sum.text,
+		              bill->limit.bytes, human_bytes((double)bill->limit.bytes).text, bill->limit.source);
 }

@@ -42,8 +42,6 @@ bool bill_fits(const struct bill *bill);
 /* The line to blame. The bill has one. */
 const struct bill_line *bill_largest(const struct bill *bill);
 
-/* "396.1 MiB" */
-void bill_human(uint64_t bytes, char *text, size_t capacity);
 /* A table, the first column exact bytes; the last line is their sum, and the limit. */
 void bill_write(const struct bill *bill, struct cursor *out);
 

@@ -1,5 +1,7 @@
 #include "engine/memory/doctor.h"
 
+#include "engine/base/human.h"
+
 #include <stdlib.h>
 
 enum {
@@ -7,23 +9,6 @@ enum {
 	TOP = 6,
 };
 #define MIB ((size_t)1 << 20)
-
-struct text {
-	char bytes[32];
-};
-
-static struct text human(double bytes)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	struct text t;
-	unsigned unit = 0;
-	while (bytes >= 1024 && unit < 4) {
-		bytes /= 1024;
-		unit++;
-	}
-	snprintf(t.bytes, sizeof t.bytes, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-	return t;
-}
 
 static const struct doctor_visit *visit_before(const struct doctor *d, unsigned back)
 {
@@ -73,9 +58,9 @@ static void write_holders(const struct memory_reading *r, struct cursor *out)
 	holders[count++] = (struct holder){"stacks", NULL, r->stacks};
 	holders[count++] = (struct holder){"other mapped files", NULL, r->files};
 	qsort(holders, count, sizeof holders[0], by_size);
-	cursor_format(out, "%s are resident.\n", human((double)r->resident).bytes);
+	cursor_format(out, "%s are resident.\n", human_bytes((double)r->resident).text);
 	for (unsigned i = 0; i < count && i < TOP && holders[i].resident != 0; i++) {
-		cursor_format(out, "  %-10s %4.1f %%  %s", human((double)holders[i].resident).bytes,
+		cursor_format(out, "  %-10s %4.1f %%  %s", human_bytes((double)holders[i].resident).text,
 		              r->resident == 0 ? 0 : 100.0 * (double)holders[i].resident / (double)r->resident, holders[i].name);
 		if (holders[i].option != NULL)
 			cursor_format(out, " (%s)", holders[i].option);
@@ -120,7 +105,7 @@ static bool examine_leak(const struct doctor *d, const struct memory_reading *r,
 	cursor_format(out,
 	              "- A leak: what is alive in the heap rose over %u readings by %s in %.0f s. Blocks are taken and never\n"
 	              "  freed. Compare two heap profiles, and look for what grows with the traffic: peers, requests, errors.\n",
-	              rise.intervals, human(rise.bytes).bytes, rise.seconds);
+	              rise.intervals, human_bytes(rise.bytes).text, rise.seconds);
 	return true;
 }
 
@@ -151,7 +136,7 @@ static bool examine_pool(const struct doctor *d, const struct memory_reading *r,
 	cursor_format(out,
 	              "- The pool of %s fills: %s more in %.0f s, %.0f %% of it are in use. Objects are borrowed and not\n"
 	              "  returned, or there is more traffic than %s allows for.\n",
-	              h->name, human(rise.bytes).bytes, rise.seconds, 100.0 * (double)h->in_use / (double)h->reserved,
+	              h->name, human_bytes(rise.bytes).text, rise.seconds, 100.0 * (double)h->in_use / (double)h->reserved,
 	              h->option == NULL ? "its capacity" : h->option);
 	return true;
 }
@@ -199,13 +184,14 @@ static unsigned examine_heap(const struct doctor *d, const struct memory_reading
 		              "- An idle thread's cache: thread %d took %s that other threads have freed, and has taken nothing\n"
 		              "  since; its heap keeps the pages (%s are resident for %s alive). They come back when that thread\n"
 		              "  allocates again or ends. Let the thread that takes a block free it, or use a pool.\n",
-		              thread, human(bytes).bytes, human((double)r->heap.resident).bytes, human((double)live).bytes);
+		              thread, human_bytes(bytes).text, human_bytes((double)r->heap.resident).text,
+		              human_bytes((double)live).text);
 		return 1u << FINDING_idle_cache;
 	}
 	cursor_format(out,
 	              "- The heap is fragmented: %s are resident for %s alive. Few blocks hold many pages. What lives long\n"
 	              "  was taken among what lives short: use a pool or an arena for one of them; a restart packs it anew.\n",
-	              human((double)r->heap.resident).bytes, human((double)live).bytes);
+	              human_bytes((double)r->heap.resident).text, human_bytes((double)live).text);
 	return 1u << FINDING_fragmented;
 }
 
@@ -218,7 +204,7 @@ static bool examine_oversized(const struct memory_reading *r, struct cursor *out
 			continue;
 		found = true;
 		cursor_format(out, "- Oversized: the %u %s hold %s, of which at most %s were ever used. ", h->count, h->name,
-		              human((double)h->resident).bytes, human((double)h->high_water).bytes);
+		              human_bytes((double)h->resident).text, human_bytes((double)h->high_water).text);
 		cursor_format(out, h->option == NULL ? "Nothing sizes them: report it.\n" : "Lower %s.\n", h->option);
 	}
 	return found;
@@ -231,7 +217,7 @@ static bool examine_files(const struct memory_reading *r, struct cursor *out)
 	cursor_format(out,
 	              "- A mapped file: %s of the resident set belong to files, most of it (%s) to %s. The system takes such\n"
 	              "  pages back when it needs them; they are no leak.\n",
-	              human((double)r->files).bytes, human((double)r->largest_file_bytes).bytes, r->largest_file);
+	              human_bytes((double)r->files).text, human_bytes((double)r->largest_file_bytes).text, r->largest_file);
 	return true;
 }
 
@@ -243,7 +229,7 @@ static bool examine_unexplained(const struct memory_reading *r, struct cursor *o
 	cursor_format(out,
 	              "- %s stay unexplained (%.1f %%): memory that a library mapped by itself, or a module that is not in the\n"
 	              "  account. /proc/PID/smaps shows where.\n",
-	              human((double)llabs(rest)).bytes, 100.0 * (double)llabs(rest) / (double)r->resident);
+	              human_bytes((double)llabs(rest)).text, 100.0 * (double)llabs(rest) / (double)r->resident);
 	return true;
 }
 

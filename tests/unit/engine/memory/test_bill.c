@@ -1,3 +1,4 @@
+#include "engine/base/human.h"
 #include "engine/memory/bill.h"
 #include "tests/support/emulated.h"
 
@@ -46,9 +47,7 @@ static void what_is_too_large_to_count_never_fits(void **state)
 
 static void assert_human(uint64_t bytes, const char *expected)
 {
-	char text[32];
-	bill_human(bytes, text, sizeof text);
-	assert_string_equal(text, expected);
+	assert_string_equal(human_bytes((double)bytes).text, expected);
 }
 
 static void numbers_are_written_for_people_too(void **state)
