@@ -23,8 +23,9 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian and read in place");
 
 enum event_class {
-	EVENT_QUERY,  /* answered at once from a snapshot, on the thread that received it */
-	EVENT_CHANGE, /* goes through the writer */
+	EVENT_QUERY,  /* answered at once, on the thread that received it */
+	EVENT_READ,   /* goes through the writer in order, changes nothing */
+	EVENT_CHANGE, /* goes through the writer and the journal; needs an id */
 };
 
 /* X(symbol, number on the wire, name, class, record, name of the result's type) */
@@ -33,7 +34,24 @@ enum event_class {
 	X(locate, 2, "locate", EVENT_QUERY, locate_record, "located") \
 	X(reward_put, 3, "reward.put", EVENT_CHANGE, reward_put_record, "ok") \
 	X(reward_remove, 4, "reward.remove", EVENT_CHANGE, reward_key_record, "ok") \
-	X(reward_get, 5, "reward.get", EVENT_QUERY, reward_key_record, "reward")
+	X(reward_get, 5, "reward.get", EVENT_QUERY, reward_key_record, "reward") \
+	X(claim, 6, "claim", EVENT_CHANGE, claim_record, "claimed") \
+	X(product_put, 7, "product.put", EVENT_CHANGE, product_put_record, "ok") \
+	X(product_remove, 8, "product.remove", EVENT_CHANGE, product_key_record, "ok") \
+	X(product_get, 9, "product.get", EVENT_READ, product_key_record, "product") \
+	X(cart_open, 10, "cart.open", EVENT_CHANGE, cart_open_record, "cart") \
+	X(cart_add, 11, "cart.add", EVENT_CHANGE, cart_line_record, "cart") \
+	X(cart_set, 12, "cart.set", EVENT_CHANGE, cart_line_record, "cart") \
+	X(cart_remove, 13, "cart.remove", EVENT_CHANGE, cart_line_record, "cart") \
+	X(cart_apply, 14, "cart.apply", EVENT_CHANGE, cart_apply_record, "cart") \
+	X(cart_get, 15, "cart.get", EVENT_READ, cart_key_record, "cart") \
+	X(cart_checkout, 16, "cart.checkout", EVENT_CHANGE, cart_checkout_record, "payment") \
+	X(payment_authorize, 17, "payment.authorize", EVENT_CHANGE, payment_authorize_record, "payment") \
+	X(payment_capture, 18, "payment.capture", EVENT_CHANGE, payment_amount_record, "payment") \
+	X(payment_refund, 19, "payment.refund", EVENT_CHANGE, payment_amount_record, "payment") \
+	X(payment_void, 20, "payment.void", EVENT_CHANGE, payment_key_record, "payment") \
+	X(payment_get, 21, "payment.get", EVENT_READ, payment_key_record, "payment") \
+	X(feed_read, 22, "feed.read", EVENT_QUERY, feed_read_record, "feed")
 
 enum event_type {
 	EVENT_NONE = 0,
@@ -42,7 +60,7 @@ enum event_type {
 #undef X
 };
 
-enum { EVENT_TYPE_MAX = 5 };
+enum { EVENT_TYPE_MAX = 22 };
 
 /* Limits that are part of the protocol, not of the configuration. */
 enum {
@@ -52,6 +70,11 @@ enum {
 	LOCATE_LIMIT_MAX = 1024,
 	LOCATE_KINDS_MAX = 32,  /* kinds named in one locate */
 	CURRENCY_BYTES = 3,
+	SKU_BYTES_MAX = 31,     /* UTF-8 without control characters, case-sensitive */
+	QUANTITY_MAX = 1000000000,
+	FEED_LIMIT_DEFAULT = 256,
+	FEED_LIMIT_MAX = 4096,
+	FEED_TOPICS_MAX = LOCATE_KINDS_MAX,
 };
 /* Integers on the JSON side stay exact in a double. */
 #define INTEGER_MAX 9007199254740992 /* 2^53 */
@@ -79,6 +102,10 @@ enum event_flag {
 	EVENT_ID_IS_UUID = 1 << 4,
 	EVENT_ACTOR_IS_UUID = 1 << 5,
 	EVENT_REWARD_IS_UUID = 1 << 6,
+	EVENT_HAS_CART = 1 << 7,
+	EVENT_CART_IS_UUID = 1 << 8,
+	EVENT_PAYMENT_IS_UUID = 1 << 9,
+	EVENT_CLAIM_IS_UUID = 1 << 10,
 };
 
 /* The start of every record. */
@@ -166,6 +193,145 @@ struct [[gnu::packed]] reward_key_record {
 static_assert(sizeof(struct reward_key_record) == 48);
 static_assert(offsetof(struct reward_key_record, reward) == 32);
 
+struct [[gnu::packed]] claim_record {
+	struct event_head head; /* the event's id becomes the claim's */
+	struct wire_id actor;
+	struct wire_id reward;
+	struct wire_id cart; /* with EVENT_HAS_CART the benefit is applied to it at once */
+	double x;
+	double y;
+};
+static_assert(sizeof(struct claim_record) == 96);
+static_assert(offsetof(struct claim_record, actor) == 32 && offsetof(struct claim_record, reward) == 48 &&
+              offsetof(struct claim_record, cart) == 64 && offsetof(struct claim_record, x) == 80 &&
+              offsetof(struct claim_record, y) == 88);
+
+struct [[gnu::packed]] product_put_record {
+	struct event_head head;
+	int64_t unit_price; /* minor units */
+	struct wire_text sku;
+	struct wire_text name; /* may be absent */
+	char currency[CURRENCY_BYTES];
+	uint8_t zero;
+};
+static_assert(sizeof(struct product_put_record) == 60);
+static_assert(offsetof(struct product_put_record, unit_price) == 32 && offsetof(struct product_put_record, sku) == 40 &&
+              offsetof(struct product_put_record, name) == 48 && offsetof(struct product_put_record, currency) == 56);
+
+/* product.remove and product.get */
+struct [[gnu::packed]] product_key_record {
+	struct event_head head;
+	struct wire_text sku;
+};
+static_assert(sizeof(struct product_key_record) == 40);
+static_assert(offsetof(struct product_key_record, sku) == 32);
+
+struct [[gnu::packed]] cart_open_record {
+	struct event_head head;
+	struct wire_id cart;
+	struct wire_id actor;
+	int64_t ttl_ms; /* TTL_DEFAULT: the configured one */
+	char currency[CURRENCY_BYTES];
+	uint8_t zero;
+};
+static_assert(sizeof(struct cart_open_record) == 76);
+static_assert(offsetof(struct cart_open_record, cart) == 32 && offsetof(struct cart_open_record, actor) == 48 &&
+              offsetof(struct cart_open_record, ttl_ms) == 64 && offsetof(struct cart_open_record, currency) == 72);
+
+enum : int64_t {
+	TTL_DEFAULT = 0,
+	TTL_MS_MIN = 1000,
+	TTL_MS_MAX = INT64_C(31536000000), /* a year */
+	PRICE_OF_CATALOGUE = -1,
+	AMOUNT_ALL = -1,
+	MEMBER_MISSING = INT64_MIN, /* in a required member: never allowed */
+};
+
+/* cart.add, cart.set, cart.remove */
+struct [[gnu::packed]] cart_line_record {
+	struct event_head head;
+	struct wire_id cart;
+	int64_t unit_price; /* PRICE_OF_CATALOGUE; remove: that always */
+	struct wire_text sku;
+	uint32_t quantity; /* add: 0 is 1; set: at least 1; remove: 0 is all */
+	uint32_t zero;
+};
+static_assert(sizeof(struct cart_line_record) == 72);
+static_assert(offsetof(struct cart_line_record, cart) == 32 && offsetof(struct cart_line_record, unit_price) == 48 &&
+              offsetof(struct cart_line_record, sku) == 56 && offsetof(struct cart_line_record, quantity) == 64);
+
+struct [[gnu::packed]] cart_apply_record {
+	struct event_head head;
+	struct wire_id cart;
+	struct wire_id claim;
+};
+static_assert(sizeof(struct cart_apply_record) == 64);
+static_assert(offsetof(struct cart_apply_record, cart) == 32 && offsetof(struct cart_apply_record, claim) == 48);
+
+struct [[gnu::packed]] cart_key_record {
+	struct event_head head;
+	struct wire_id cart;
+};
+static_assert(sizeof(struct cart_key_record) == 48);
+static_assert(offsetof(struct cart_key_record, cart) == 32);
+
+struct [[gnu::packed]] cart_checkout_record {
+	struct event_head head;
+	struct wire_id cart;
+	struct wire_id payment;
+};
+static_assert(sizeof(struct cart_checkout_record) == 64);
+static_assert(offsetof(struct cart_checkout_record, cart) == 32 && offsetof(struct cart_checkout_record, payment) == 48);
+
+struct [[gnu::packed]] payment_authorize_record {
+	struct event_head head;
+	struct wire_id payment;
+	struct wire_id actor;
+	struct wire_id cart; /* with EVENT_HAS_CART: noted in the payment, not looked up */
+	int64_t amount;      /* minor units */
+	int64_t ttl_ms;      /* TTL_DEFAULT: the configured one */
+	char currency[CURRENCY_BYTES];
+	uint8_t zero;
+};
+static_assert(sizeof(struct payment_authorize_record) == 100);
+static_assert(offsetof(struct payment_authorize_record, payment) == 32 &&
+              offsetof(struct payment_authorize_record, actor) == 48 &&
+              offsetof(struct payment_authorize_record, cart) == 64 &&
+              offsetof(struct payment_authorize_record, amount) == 80 &&
+              offsetof(struct payment_authorize_record, ttl_ms) == 88 &&
+              offsetof(struct payment_authorize_record, currency) == 96);
+
+/* payment.capture and payment.refund */
+struct [[gnu::packed]] payment_amount_record {
+	struct event_head head;
+	struct wire_id payment;
+	int64_t amount; /* AMOUNT_ALL: all that is left */
+};
+static_assert(sizeof(struct payment_amount_record) == 56);
+static_assert(offsetof(struct payment_amount_record, payment) == 32 && offsetof(struct payment_amount_record, amount) == 48);
+
+/* payment.void and payment.get */
+struct [[gnu::packed]] payment_key_record {
+	struct event_head head;
+	struct wire_id payment;
+};
+static_assert(sizeof(struct payment_key_record) == 48);
+static_assert(offsetof(struct payment_key_record, payment) == 32);
+
+struct [[gnu::packed]] feed_read_record {
+	struct event_head head;
+	int64_t after; /* a seq; publications behind it */
+	uint32_t limit; /* 1 to FEED_LIMIT_MAX; 0: the default */
+	uint32_t zero;
+	struct wire_text topics; /* names separated by commas; absent: all */
+};
+static_assert(sizeof(struct feed_read_record) == 56);
+static_assert(offsetof(struct feed_read_record, after) == 32 && offsetof(struct feed_read_record, limit) == 40 &&
+              offsetof(struct feed_read_record, topics) == 48);
+
+/* The longest record, and the most text that an event may have. */
+enum { EVENT_RECORD_BYTES_MAX = 136, EVENT_TEXT_BYTES_MAX = 1152 };
+
 /*
  * The fields of each event: what JSON may give, where it goes in the record and
  * what it may be. The decoders' checks, the tables in README.md and the TypeScript
@@ -230,6 +396,106 @@ static_assert(offsetof(struct reward_key_record, reward) == 32);
 #define EVENT_FIELDS_reward_remove(X) EVENT_FIELDS_REWARD_KEY(X, required)
 #define EVENT_FIELDS_reward_get(X) EVENT_FIELDS_REWARD_KEY(X, optional)
 
+#define EVENT_FIELD_KEY(X, record, name, member, uuid, note) \
+	X(record, name, identifier, required, member, 0, uuid, 0, 0, 0, note)
+#define EVENT_FIELD_ACTOR(X, record) \
+	X(record, "actor", identifier, optional, actor, EVENT_HAS_ACTOR, EVENT_ACTOR_IS_UUID, 0, 0, 0, "whose it is")
+#define EVENT_FIELD_CART(X, record, note) \
+	X(record, "cart", identifier, optional, cart, EVENT_HAS_CART, EVENT_CART_IS_UUID, 0, 0, 0, note)
+#define EVENT_FIELD_CURRENCY(X, record) \
+	X(record, "currency", currency, required, currency, 0, 0, 0, 0, 0, "an ISO 4217 code: three letters A-Z")
+#define EVENT_FIELD_SKU(X, record) \
+	X(record, "sku", sku, required, sku, 0, 0, 0, 0, 0, "1 to 31 bytes of UTF-8 without control characters, case-sensitive")
+#define EVENT_FIELD_TTL(X, record, note) \
+	X(record, "ttl_ms", integer, optional, ttl_ms, 0, 0, TTL_MS_MIN, TTL_MS_MAX, TTL_DEFAULT, note)
+
+#define EVENT_FIELDS_claim(X) \
+	EVENT_FIELDS_HEAD(X, claim_record, required) \
+	EVENT_FIELD_KEY(X, claim_record, "actor", actor, EVENT_ACTOR_IS_UUID, "who claims") \
+	EVENT_FIELD_KEY(X, claim_record, "reward", reward, EVENT_REWARD_IS_UUID, "what is claimed") \
+	X(claim_record, "x", x, required, x, 0, 0, 0, 0, 0, "where the actor is; geo: degrees of longitude") \
+	X(claim_record, "y", y, required, y, 0, 0, 0, 0, 0, "geo: degrees of latitude") \
+	EVENT_FIELD_CART(X, claim_record, "a cart to which the benefit is applied at once, or nothing is claimed")
+
+#define EVENT_FIELDS_product_put(X) \
+	EVENT_FIELDS_HEAD(X, product_put_record, required) \
+	EVENT_FIELD_SKU(X, product_put_record) \
+	X(product_put_record, "unit_price", integer, required, unit_price, 0, 0, 0, INTEGER_MAX, MEMBER_MISSING, \
+	  "in minor units") \
+	EVENT_FIELD_CURRENCY(X, product_put_record) \
+	X(product_put_record, "name", name, optional, name, 0, 0, 0, 0, 0, \
+	  "1 to 127 bytes of UTF-8 without control characters")
+
+#define EVENT_FIELDS_PRODUCT_KEY(X, need) \
+	EVENT_FIELDS_HEAD(X, product_key_record, need) \
+	EVENT_FIELD_SKU(X, product_key_record)
+#define EVENT_FIELDS_product_remove(X) EVENT_FIELDS_PRODUCT_KEY(X, required)
+#define EVENT_FIELDS_product_get(X) EVENT_FIELDS_PRODUCT_KEY(X, optional)
+
+#define EVENT_FIELDS_cart_open(X) \
+	EVENT_FIELDS_HEAD(X, cart_open_record, required) \
+	EVENT_FIELD_KEY(X, cart_open_record, "cart", cart, EVENT_CART_IS_UUID, "the new cart's id") \
+	EVENT_FIELD_CURRENCY(X, cart_open_record) \
+	EVENT_FIELD_ACTOR(X, cart_open_record) \
+	EVENT_FIELD_TTL(X, cart_open_record, "how long it lives after its last change; without it carts.ttl_ms")
+
+#define EVENT_FIELDS_CART_LINE(X, quantity_need, quantity_note) \
+	EVENT_FIELDS_HEAD(X, cart_line_record, required) \
+	EVENT_FIELD_KEY(X, cart_line_record, "cart", cart, EVENT_CART_IS_UUID, "the cart's id") \
+	EVENT_FIELD_SKU(X, cart_line_record) \
+	X(cart_line_record, "quantity", integer, quantity_need, quantity, 0, 0, 1, QUANTITY_MAX, 0, quantity_note)
+#define EVENT_FIELD_LINE_PRICE(X) \
+	X(cart_line_record, "unit_price", integer, optional, unit_price, 0, 0, 0, INTEGER_MAX, PRICE_OF_CATALOGUE, \
+	  "in minor units of the cart's currency; without it the catalogue's")
+#define EVENT_FIELDS_cart_add(X) EVENT_FIELDS_CART_LINE(X, optional, "how many more; without it 1") EVENT_FIELD_LINE_PRICE(X)
+#define EVENT_FIELDS_cart_set(X) EVENT_FIELDS_CART_LINE(X, required, "how many then") EVENT_FIELD_LINE_PRICE(X)
+#define EVENT_FIELDS_cart_remove(X) EVENT_FIELDS_CART_LINE(X, optional, "how many fewer; without it all")
+
+#define EVENT_FIELDS_cart_apply(X) \
+	EVENT_FIELDS_HEAD(X, cart_apply_record, required) \
+	EVENT_FIELD_KEY(X, cart_apply_record, "cart", cart, EVENT_CART_IS_UUID, "the cart's id") \
+	EVENT_FIELD_KEY(X, cart_apply_record, "claim", claim, EVENT_CLAIM_IS_UUID, "whose benefit; a claim's id is that of its event")
+
+#define EVENT_FIELDS_cart_get(X) \
+	EVENT_FIELDS_HEAD(X, cart_key_record, optional) \
+	EVENT_FIELD_KEY(X, cart_key_record, "cart", cart, EVENT_CART_IS_UUID, "the cart's id")
+
+#define EVENT_FIELDS_cart_checkout(X) \
+	EVENT_FIELDS_HEAD(X, cart_checkout_record, required) \
+	EVENT_FIELD_KEY(X, cart_checkout_record, "cart", cart, EVENT_CART_IS_UUID, "the cart's id") \
+	EVENT_FIELD_KEY(X, cart_checkout_record, "payment", payment, EVENT_PAYMENT_IS_UUID, "the new payment's id")
+
+#define EVENT_FIELDS_payment_authorize(X) \
+	EVENT_FIELDS_HEAD(X, payment_authorize_record, required) \
+	EVENT_FIELD_KEY(X, payment_authorize_record, "payment", payment, EVENT_PAYMENT_IS_UUID, "the new payment's id") \
+	X(payment_authorize_record, "amount", integer, required, amount, 0, 0, 0, INTEGER_MAX, MEMBER_MISSING, \
+	  "in minor units") \
+	EVENT_FIELD_CURRENCY(X, payment_authorize_record) \
+	EVENT_FIELD_ACTOR(X, payment_authorize_record) \
+	EVENT_FIELD_CART(X, payment_authorize_record, "what it is for; noted, not looked up") \
+	EVENT_FIELD_TTL(X, payment_authorize_record, "how long it holds the amount; without it payments.ttl_ms")
+
+#define EVENT_FIELDS_PAYMENT_AMOUNT(X) \
+	EVENT_FIELDS_HEAD(X, payment_amount_record, required) \
+	EVENT_FIELD_KEY(X, payment_amount_record, "payment", payment, EVENT_PAYMENT_IS_UUID, "the payment's id") \
+	X(payment_amount_record, "amount", integer, optional, amount, 0, 0, 1, INTEGER_MAX, AMOUNT_ALL, \
+	  "in minor units; without it all that is left")
+#define EVENT_FIELDS_payment_capture(X) EVENT_FIELDS_PAYMENT_AMOUNT(X)
+#define EVENT_FIELDS_payment_refund(X) EVENT_FIELDS_PAYMENT_AMOUNT(X)
+
+#define EVENT_FIELDS_PAYMENT_KEY(X, need) \
+	EVENT_FIELDS_HEAD(X, payment_key_record, need) \
+	EVENT_FIELD_KEY(X, payment_key_record, "payment", payment, EVENT_PAYMENT_IS_UUID, "the payment's id")
+#define EVENT_FIELDS_payment_void(X) EVENT_FIELDS_PAYMENT_KEY(X, required)
+#define EVENT_FIELDS_payment_get(X) EVENT_FIELDS_PAYMENT_KEY(X, optional)
+
+#define EVENT_FIELDS_feed_read(X) \
+	EVENT_FIELDS_HEAD(X, feed_read_record, optional) \
+	X(feed_read_record, "after", integer, required, after, 0, 0, 0, INTEGER_MAX, MEMBER_MISSING, \
+	  "a seq: publications behind it are told") \
+	X(feed_read_record, "limit", integer, optional, limit, 0, 0, 1, FEED_LIMIT_MAX, 0, "the most publications; without it 256") \
+	X(feed_read_record, "topics", kinds, optional, topics, 0, 0, 0, 0, 0, "1 to 32 topics; without it all")
+
 /* One decoded, validated event. The pointers hold as long as the message (binary)
  * or until the next event is decoded (JSON). */
 struct event {
@@ -240,6 +506,18 @@ struct event {
 		const struct locate_record *locate;
 		const struct reward_put_record *reward_put;
 		const struct reward_key_record *reward_key;
+		const struct claim_record *claim;
+		const struct product_put_record *product_put;
+		const struct product_key_record *product_key;
+		const struct cart_open_record *cart_open;
+		const struct cart_line_record *cart_line;
+		const struct cart_apply_record *cart_apply;
+		const struct cart_key_record *cart_key;
+		const struct cart_checkout_record *cart_checkout;
+		const struct payment_authorize_record *payment_authorize;
+		const struct payment_amount_record *payment_amount;
+		const struct payment_key_record *payment_key;
+		const struct feed_read_record *feed_read;
 	};
 	const char *text;
 };
@@ -248,6 +526,7 @@ struct event {
 const char *event_name(enum event_type type);
 /* EVENT_NONE for a name that is none. */
 enum event_type event_type_of(const char *name, size_t bytes);
+enum event_class event_class_of(enum event_type type);
 bool event_is_change(enum event_type type);
 size_t event_record_bytes(enum event_type type);
 

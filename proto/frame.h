@@ -16,7 +16,7 @@
 #include "engine/base/attribute.h"
 #include "engine/base/cursor.h"
 #include "engine/base/status.h"
-#include "proto/event.h"
+#include "proto/result.h"
 
 #define FRAME_MAGIC 0x31565254u /* "TRV1" */
 enum { FRAME_VERSION = 1 };
@@ -43,24 +43,10 @@ static_assert(offsetof(struct frame_header, version) == 4 && offsetof(struct fra
               offsetof(struct frame_header, body_bytes) == 12 && offsetof(struct frame_header, text_bytes) == 16 &&
               offsetof(struct frame_header, reserved) == 20 && offsetof(struct frame_header, request) == 24);
 
-/* X(symbol, number on the wire, name) */
-#define RESULT_TABLE(X) \
-	X(error, 0, "error") \
-	X(pong, 1, "pong") \
-	X(ok, 2, "ok") \
-	X(located, 3, "located") \
-	X(reward, 4, "reward")
-
-enum result_type {
-#define X(symbol, number, name) RESULT_##symbol = number,
-	RESULT_TABLE(X)
-#undef X
-};
-
 enum result_flag {
 	RESULT_HAS_ID = 1 << 0,
 	RESULT_ID_IS_UUID = 1 << 1,
-	RESULT_TRUNCATED = 1 << 2, /* located: more matched than are listed */
+	RESULT_TRUNCATED = 1 << 2, /* located: more matched than are listed; feed: there is more */
 	RESULT_REPLAYED = 1 << 3,  /* the stored result of an earlier event with this id */
 };
 
@@ -71,12 +57,14 @@ struct [[gnu::packed]] result_header {
 	uint8_t flags;           /* enum result_flag */
 	uint32_t bytes;          /* what follows this header: matches or reward, then text */
 	uint32_t text_bytes;     /* the last part of it */
-	uint32_t returned;       /* located: matches in this result */
-	uint64_t count;          /* located: all matches */
-	uint64_t seq;            /* ok: the journal's sequence number */
+	uint32_t returned;       /* located: matches in this result; cart: lines; feed: publications */
+	uint64_t count;          /* located: all matches; cart: all lines */
+	uint64_t seq;            /* of a change: the journal's sequence number; feed: read on behind it */
 	uint32_t retry_after_ms; /* 0: not told */
 	uint8_t retry;           /* enum retry */
-	uint8_t reserved[3];
+	uint8_t cart_state;      /* of a refusal: where the cart was; 0: not told */
+	uint8_t payment_state;   /* the same of a payment */
+	uint8_t reserved;
 	struct wire_text field;   /* in this result's text */
 	struct wire_text message;
 };
@@ -86,7 +74,8 @@ static_assert(offsetof(struct result_header, code) == 16 && offsetof(struct resu
               offsetof(struct result_header, text_bytes) == 24 && offsetof(struct result_header, returned) == 28 &&
               offsetof(struct result_header, count) == 32 && offsetof(struct result_header, seq) == 40 &&
               offsetof(struct result_header, retry_after_ms) == 48 && offsetof(struct result_header, retry) == 52 &&
-              offsetof(struct result_header, reserved) == 53 && offsetof(struct result_header, field) == 56 &&
+              offsetof(struct result_header, cart_state) == 53 &&
+              offsetof(struct result_header, payment_state) == 54 && offsetof(struct result_header, reserved) == 55 && offsetof(struct result_header, field) == 56 &&
               offsetof(struct result_header, message) == 64);
 
 enum match_flag { MATCH_REWARD_IS_UUID = 1 << 0 };
@@ -170,7 +159,12 @@ struct frame_result {
 	const struct result_header *head;
 	const struct match_record *matches; /* located: head->returned of them */
 	const struct reward_record *reward; /* reward */
-	const char *text;
+	const struct claimed_record *claimed;
+	const struct product_record *product;
+	const struct cart_record *cart;
+	const struct line_record *lines;    /* cart: head->returned of them */
+	const struct payment_record *payment;
+	const char *text;                   /* feed: a JSON object and a line end for each publication */
 };
 
 /* The reader borrows the message: it holds as long as the reader and its results are used. */

@@ -12,6 +12,7 @@
 #include "engine/base/attribute.h"
 #include "engine/base/cursor.h"
 #include "proto/request.h"
+#include "proto/result.h"
 
 /* A reward as it stands in a located result. */
 struct match {
@@ -57,7 +58,31 @@ size_t reply_bytes_least(uint32_t batch_max);
 
 /* Exactly one of these for each event, in order. `event` is the event answered. */
 void reply_pong(struct reply *p, const struct event *event);
-void reply_ok(struct reply *p, const struct event *event, uint64_t seq);
+/* What the answer to a change says about it. */
+struct change_note {
+	uint64_t seq;     /* 0: of a read, which has none */
+	bool is_replayed; /* the stored answer of an earlier event with this id */
+};
+void reply_ok(struct reply *p, const struct event *event, struct change_note note);
+void reply_claimed(struct reply *p, const struct event *event, struct change_note note, const struct claimed_record *claimed);
+void reply_product(struct reply *p, const struct event *event, const struct product_record *product);
+void reply_payment(struct reply *p, const struct event *event, struct change_note note, const struct payment_record *payment);
+/* The answer to a change of a cart has no lines: it is stored under the event's id, and a basket of a
+ * thousand lines would make each further one carry them all. */
+void reply_cart(struct reply *p, const struct event *event, struct change_note note, const struct cart_record *cart);
+/* Fills in the next line; false: there is none. */
+typedef bool reply_next_line(void *context, struct line_record *line);
+void reply_cart_lines(struct reply *p, const struct event *event, const struct cart_record *cart, reply_next_line *next,
+                      void *context);
+/* Publications as JSON objects, a line end behind each. `last`: read on behind that seq. */
+struct feed {
+	const char *lines;
+	size_t bytes;
+	uint32_t count;
+	uint64_t last;
+	bool has_more;
+};
+void reply_feed(struct reply *p, const struct event *event, const struct feed *feed);
 void reply_located(struct reply *p, const struct event *event, uint64_t count, const struct match *matches,
                    uint32_t match_count);
 void reply_reward(struct reply *p, const struct event *event, const struct reward_view *reward);

@@ -19,7 +19,7 @@
 #include "engine/base/attribute.h"
 #include "engine/base/status.h"
 #include "engine/memory/arena.h"
-#include "proto/event.h"
+#include "proto/result.h"
 
 struct protocol_limits {
 	uint32_t batch_max; /* events in a message */
@@ -38,6 +38,12 @@ struct problem {
 	struct identifier id;
 	/* Binary: the request id of the frame to blame, 0 when unknown. */
 	uint64_t frame_request;
+	/* Decided by the state: where the object was (0: not told), and, when the refusal was stored under
+	 * the event's id, its seq and whether this is the stored one. */
+	enum cart_state cart_state;
+	enum payment_state payment_state;
+	uint64_t seq;
+	bool is_replayed;
 };
 
 struct request {
@@ -61,8 +67,8 @@ struct request {
 	enum event_type frame_type;
 	void *json;
 	/* The record and text of the JSON event that was decoded last. */
-	alignas(8) uint8_t record[sizeof(struct reward_put_record)];
-	char text[1152];
+	alignas(8) uint8_t record[EVENT_RECORD_BYTES_MAX];
+	char text[EVENT_TEXT_BYTES_MAX];
 };
 
 /*

@@ -25,16 +25,9 @@
 #include "engine/commerce/key.h"
 #include "engine/commerce/money.h"
 #include "engine/commerce/slots.h"
+#include "proto/result.h"
 
 enum { CART_EXTENT_LINES = 20 };
-
-#define CART_STATE_TABLE(X) X(none) X(open) X(checked_out) X(abandoned) X(expired)
-
-enum cart_state : uint8_t {
-#define X(name) CART_##name,
-	CART_STATE_TABLE(X)
-#undef X
-};
 
 enum cart_flag : uint8_t {
 	CART_ID_IS_UUID = 1 << 0,
@@ -107,7 +100,6 @@ void carts_totals(const struct carts *carts, const struct cart *cart, struct car
 const struct cart_discount *carts_discount(const struct carts *carts, const struct cart *cart);
 /* The oldest line of a sku, NULL: none. At any price: price is -1. */
 const struct cart_line *carts_find_line(const struct carts *carts, const struct cart *cart, const struct sku *sku, int64_t price);
-const char *cart_state_name(enum cart_state state);
 
 /* All lines in order: for (const struct cart_line *l = cart_first_line(carts, cart, &at); l; l = cart_next_line(carts, &at)) */
 struct cart_cursor {

@@ -22,8 +22,6 @@ static inline bool id_equal(struct wire_id a, struct wire_id b) { return a.low =
 
 static inline uint64_t id_hash(struct wire_id id, uint64_t seed) { return hash_128(id.high, id.low, seed); }
 
-enum { SKU_BYTES_MAX = 31 };
-
 /* The rest of the text is zero, so that two of them are compared and hashed whole. */
 struct sku {
 	char text[SKU_BYTES_MAX];

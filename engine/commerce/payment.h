@@ -14,22 +14,7 @@
 
 #include "engine/commerce/key.h"
 #include "engine/commerce/money.h"
-
-#define PAYMENT_STATE_TABLE(X) \
-	X(none, "there is none") \
-	X(authorized, "the whole amount is held") \
-	X(partially_captured, "a part is captured, the rest is still held") \
-	X(captured, "nothing is held, and of what was captured something can be refunded") \
-	X(refunded, "all that was captured is refunded") \
-	X(voided, "released before anything was captured") \
-	X(expired, "lapsed before anything was captured")
-
-enum payment_state : uint8_t {
-#define X(name, text) PAYMENT_##name,
-	PAYMENT_STATE_TABLE(X)
-#undef X
-	PAYMENT_STATE_COUNT
-};
+#include "proto/result.h"
 
 #define PAYMENT_EVENT_TABLE(X) X(authorize) X(capture) X(refund) X(void) X(expire)
 
@@ -125,7 +110,6 @@ static inline bool payment_is_final(const struct payment *p)
 	return p->state == PAYMENT_refunded || p->state == PAYMENT_voided || p->state == PAYMENT_expired;
 }
 
-const char *payment_state_name(enum payment_state state);
 const char *payment_event_name(enum payment_event event);
 /* Amounts and state agree. */
 bool payment_is_valid(const struct payment *payment);
