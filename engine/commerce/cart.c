@@ -41,16 +41,6 @@ status carts_prepare(struct carts *c) { return slots_prepare(&c->slots); }
 
 status carts_prepare_lines(struct carts *c) { return slots_prepare(&c->extents); }
 
-const char *cart_state_name(enum cart_state state)
-{
-	static const char *const names[] = {
-#define X(name) #name,
-		CART_STATE_TABLE(X)
-#undef X
-	};
-	return names[state];
-}
-
 /* ---- finding ------------------------------------------------------------------------------------ */
 
 uint32_t cart_find(const struct carts *c, struct wire_id id)
@@ -91,12 +81,16 @@ static uint32_t seconds_of(int64_t ms)
 	return s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
-void cart_renew(struct cart *cart, int64_t now_ms)
+/* Up to the next second, so that it never lives shorter than its TTL. */
+static uint32_t end_of(const struct cart *cart, int64_t now_ms)
 {
-	/* Up to the next second, so that it never lives shorter than its TTL. */
 	uint64_t end = (uint64_t)seconds_of(now_ms + 999) + cart->ttl_s;
-	cart->time_s = end > UINT32_MAX ? UINT32_MAX : (uint32_t)end;
+	return end > UINT32_MAX ? UINT32_MAX : (uint32_t)end;
 }
+
+void cart_renew(struct cart *cart, int64_t now_ms) { cart->time_s = end_of(cart, now_ms); }
+
+int64_t carts_expiry(const struct cart *cart, int64_t now_ms) { return (int64_t)end_of(cart, now_ms) * 1000; }
 
 /* ---- closed carts ---------------------------------------------------------------------------------- */
 

@@ -68,6 +68,7 @@ struct cart_discount {
 struct cart_totals {
 	int64_t subtotal, discount, total; /* total = subtotal - discount, never below 0 */
 	currency_code currency;
+	uint32_t line_count;
 };
 
 /* A list of closed carts, the first closed first. */
@@ -98,6 +99,8 @@ uint32_t carts_line_count(const struct carts *carts, const struct cart *cart);
 void carts_totals(const struct carts *carts, const struct cart *cart, struct cart_totals *totals);
 /* NULL: none was applied. */
 const struct cart_discount *carts_discount(const struct carts *carts, const struct cart *cart);
+/* When an open cart expires that is changed now; Unix milliseconds. */
+int64_t carts_expiry(const struct cart *cart, int64_t now_ms);
 /* The oldest line of a sku, NULL: none. At any price: price is -1. */
 const struct cart_line *carts_find_line(const struct carts *carts, const struct cart *cart, const struct sku *sku, int64_t price);
 
@@ -152,6 +155,16 @@ status carts_can_remove(const struct carts *carts, struct identifier id, const s
 void carts_remove(struct carts *carts, struct identifier id, const struct sku *sku, uint64_t quantity, int64_t now_ms);
 status carts_can_discount(const struct carts *carts, struct identifier id, const struct benefit *benefit, struct victim *victim);
 void carts_apply_discount(struct carts *carts, struct identifier id, const struct cart_discount *discount, int64_t now_ms);
+
+/* What the cart comes to after a change that was allowed. */
+void carts_after_add(const struct carts *carts, const struct cart *cart, const struct cart_line *line,
+                     struct cart_totals *totals);
+void carts_after_set(const struct carts *carts, const struct cart *cart, const struct cart_line *line,
+                     struct cart_totals *totals);
+void carts_after_remove(const struct carts *carts, const struct cart *cart, const struct sku *sku, uint64_t quantity,
+                        struct cart_totals *totals);
+void carts_after_discount(const struct carts *carts, const struct cart *cart, const struct benefit *benefit,
+                          struct cart_totals *totals);
 
 typedef void cart_visitor(void *context, const struct cart *cart);
 void carts_visit(const struct carts *carts, cart_visitor *visit, void *context);

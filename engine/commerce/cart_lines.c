@@ -28,12 +28,21 @@ static int64_t subtotal_of(const struct carts *c, const struct cart *cart)
 	return first == NULL ? 0 : first->subtotal;
 }
 
-void carts_totals(const struct carts *c, const struct cart *cart, struct cart_totals *totals)
+static struct cart_totals totals_of(const struct cart *cart, int64_t subtotal, uint32_t lines, const struct benefit *benefit)
+{
+	int64_t off = benefit == NULL ? 0 : benefit_of(benefit, subtotal);
+	return (struct cart_totals){subtotal, off, subtotal - off, cart->currency, lines};
+}
+
+static const struct benefit *benefit_in(const struct carts *c, const struct cart *cart)
 {
 	const struct cart_discount *discount = carts_discount(c, cart);
-	int64_t subtotal = subtotal_of(c, cart);
-	int64_t off = discount == NULL ? 0 : benefit_of(&discount->benefit, subtotal);
-	*totals = (struct cart_totals){subtotal, off, subtotal - off, cart->currency};
+	return discount == NULL ? NULL : &discount->benefit;
+}
+
+void carts_totals(const struct carts *c, const struct cart *cart, struct cart_totals *totals)
+{
+	*totals = totals_of(cart, subtotal_of(c, cart), carts_line_count(c, cart), benefit_in(c, cart));
 }
 
 static struct cart_line *line_at(const struct carts *c, const struct cart_cursor *cursor)
@@ -97,6 +106,47 @@ static struct share share_of(const struct carts *c, const struct cart *cart, con
 			share.lines++;
 		}
 	return share;
+}
+
+/* ---- foretelling: the subtotal fits, the change was allowed ------------------------------------------- */
+
+void carts_after_add(const struct carts *c, const struct cart *cart, const struct cart_line *line, struct cart_totals *totals)
+{
+	uint32_t lines = carts_line_count(c, cart) + (find_line(c, cart, &line->sku, line->unit_price) == NULL);
+	int64_t subtotal = subtotal_of(c, cart) + line->unit_price * line->quantity;
+	*totals = totals_of(cart, subtotal, lines, benefit_in(c, cart));
+}
+
+void carts_after_set(const struct carts *c, const struct cart *cart, const struct cart_line *line, struct cart_totals *totals)
+{
+	struct share share = share_of(c, cart, &line->sku);
+	int64_t subtotal = subtotal_of(c, cart) - share.amount + line->unit_price * line->quantity;
+	*totals = totals_of(cart, subtotal, carts_line_count(c, cart) - share.lines + 1, benefit_in(c, cart));
+}
+
+void carts_after_remove(const struct carts *c, const struct cart *cart, const struct sku *sku, uint64_t quantity,
+                        struct cart_totals *totals)
+{
+	struct share share = share_of(c, cart, sku);
+	int64_t subtotal = subtotal_of(c, cart) - share.amount;
+	uint32_t lines = carts_line_count(c, cart) - share.lines;
+	uint64_t stays = quantity == 0 ? 0 : share.quantity - quantity;
+	struct cart_cursor at;
+	for (const struct cart_line *l = first_line(c, cart, &at); l != NULL && stays > 0; l = next_line(c, &at)) {
+		if (!sku_equal(&l->sku, sku))
+			continue;
+		uint64_t kept = l->quantity < stays ? l->quantity : stays;
+		subtotal += l->unit_price * (int64_t)kept;
+		stays -= kept;
+		lines++;
+	}
+	*totals = totals_of(cart, subtotal, lines, benefit_in(c, cart));
+}
+
+void carts_after_discount(const struct carts *c, const struct cart *cart, const struct benefit *benefit,
+                          struct cart_totals *totals)
+{
+	*totals = totals_of(cart, subtotal_of(c, cart), carts_line_count(c, cart), benefit);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------ */

@@ -13,7 +13,18 @@ void commerce_bill(const struct commerce_options *o, struct bill *bill)
 	carts_bill(bill, (uint64_t)o->carts_capacity, (uint64_t)o->carts_extents);
 	payments_bill(bill, (uint64_t)o->payments_capacity);
 	claims_bill(bill, (uint64_t)o->claims_capacity);
-	idempotency_bill(bill, (uint64_t)o->idempotency_capacity);
+	idempotency_bill(bill, "idempotency.capacity", (uint64_t)o->idempotency_capacity, "remembered events");
+	idempotency_bill(bill, "payments.history", (uint64_t)o->payments_history, "closed payments in the journal");
+}
+
+static status setup_windows(struct commerce *c, const struct commerce_options *o, const struct part_options *part)
+{
+	static const struct idempotency_names events = {"idempotency window", "idempotency index", "idempotency.capacity"};
+	static const struct idempotency_names payments = {"closed payments", "closed payments index", "payments.history"};
+	status s = idempotency_setup(&c->idempotency, &events, (uint32_t)o->idempotency_capacity, o->idempotency_age_ms, part);
+	if (s == STATUS_ok)
+		s = idempotency_setup(&c->payment_history, &payments, (uint32_t)o->payments_history, INT64_MAX / 2, part);
+	return s;
 }
 
 static status setup_parts(struct commerce *c, const struct commerce_options *o, const struct part_options *part)
@@ -26,7 +37,7 @@ static status setup_parts(struct commerce *c, const struct commerce_options *o, 
 	if (s == STATUS_ok)
 		s = claims_setup(&c->claims, (uint32_t)o->claims_capacity, part);
 	if (s == STATUS_ok)
-		s = idempotency_setup(&c->idempotency, (uint32_t)o->idempotency_capacity, o->idempotency_age_ms, part);
+		s = setup_windows(c, o, part);
 	return s;
 }
 
@@ -44,6 +55,7 @@ status commerce_setup(struct commerce *c, const struct commerce_options *o)
 
 void commerce_teardown(struct commerce *c)
 {
+	idempotency_teardown(&c->payment_history);
 	idempotency_teardown(&c->idempotency);
 	claims_teardown(&c->claims);
 	payments_teardown(&c->payments);
@@ -123,12 +135,14 @@ enum cart_state commerce_expire_cart(struct commerce *c, struct identifier cart_
 uint64_t commerce_digest(const struct commerce *c)
 {
 	uint64_t parts[] = {products_digest(&c->products), carts_digest(&c->carts), payments_digest(&c->payments),
-	                    claims_digest(&c->claims), idempotency_digest(&c->idempotency)};
+	                    claims_digest(&c->claims), idempotency_digest(&c->idempotency),
+	                    idempotency_digest(&c->payment_history)};
 	return hash_bytes(parts, sizeof parts, 0);
 }
 
 bool commerce_is_valid(const struct commerce *c)
 {
 	return products_are_valid(&c->products) && carts_are_valid(&c->carts) && payments_are_valid(&c->payments) &&
-	       claims_are_valid(&c->claims) && idempotency_is_valid(&c->idempotency);
+	       claims_are_valid(&c->claims) && idempotency_is_valid(&c->idempotency) &&
+	       idempotency_is_valid(&c->payment_history);
 }

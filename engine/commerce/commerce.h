@@ -37,6 +37,8 @@
 	  "Most payments that hold an amount at once; further ones are answered pool_exhausted.") \
 	O(integer, commerce, payments_ttl_ms, "payments.ttl_ms", "21600000", 1000, 31536000000, "ms", startup, \
 	  "How long an authorization holds its amount, where payment.authorize does not say.") \
+	O(integer, commerce, payments_history, "payments.history", "100000", 1, 100000000, "", startup, \
+	  "Payments that nothing holds any more and that can still be read and refunded, at least; older ones are in the ledger.") \
 	O(integer, commerce, claims_capacity, "claims.capacity", "100000", 1, 100000000, "", startup, \
 	  "Most claims that are held at once; further ones are answered pool_exhausted.") \
 	O(integer, commerce, idempotency_capacity, "idempotency.capacity", "100000", 1, 100000000, "", startup, \
@@ -61,6 +63,8 @@ struct commerce {
 	struct payments payments;
 	struct claims claims;
 	struct idempotency idempotency;
+	/* Where the journal has the last record of a payment that holds nothing (any more); contents are 0. */
+	struct idempotency payment_history;
 };
 
 void commerce_bill(const struct commerce_options *options, struct bill *bill);

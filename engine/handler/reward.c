@@ -1,21 +1,7 @@
-#include "engine/handler/handler.h"
+/* What a reward is: reward.put, reward.remove. */
+#include "engine/handler/inside.h"
 
-static void *effect_take(struct arena *arena, size_t bytes, enum effect_type type, const struct event *event)
-{
-	struct effect_head *head = arena_take(arena, bytes, 8);
-	if (head == NULL)
-		return NULL;
-	memset(head, 0, bytes);
-	head->bytes = (uint32_t)bytes;
-	head->type = (uint16_t)type;
-	head->flags = (uint16_t)(event->head->flags & EVENT_REWARD_IS_UUID);
-	return head;
-}
-
-static struct identifier reward_id(struct wire_id id, uint32_t flags)
-{
-	return (struct identifier){id.low, id.high, (flags & EVENT_REWARD_IS_UUID) != 0};
-}
+static struct identifier reward_id(struct wire_id id, uint32_t flags) { return id_of(id, flags, EVENT_REWARD_IS_UUID); }
 
 /* The effect's reward as the store takes it; its text stays in the effect. */
 static struct reward reward_of(const struct effect_reward_put *e)
@@ -41,11 +27,11 @@ static struct reward reward_of(const struct effect_reward_put *e)
 	return reward;
 }
 
-static status reward_put_plan(const struct state *state, const struct event *event, struct arena *arena,
-                              struct effect_head **effect, struct problem *problem)
+static status reward_put_plan(const struct state *state, const struct planning *p, struct effect_head **effect)
 {
+	const struct event *event = p->event;
 	const struct reward_put_record *r = event->reward_put;
-	struct effect_reward_put *e = effect_take(arena, sizeof *e, EFFECT_reward_put, event);
+	struct effect_reward_put *e = (void *)effect_take(p->arena, sizeof *e, EFFECT_reward_put, event, p->now_ms);
 	if (e == NULL)
 		return STATUS_overloaded;
 	e->reward = r->reward;
@@ -69,42 +55,47 @@ static status reward_put_plan(const struct state *state, const struct event *eve
 
 	struct reward reward = reward_of(e);
 	status s = store_can_put(state->store, &reward);
-	if (s == STATUS_pool_exhausted)
-		snprintf(problem->message, sizeof problem->message,
-		         "no room for another reward (rewards.capacity), its name (rewards.name_bytes) or kind");
 	*effect = &e->head;
+	if (s == STATUS_pool_exhausted)
+		return refuse(p, s, "", "no room for another reward (rewards.capacity), its name (rewards.name_bytes) or kind");
 	return s;
 }
 
-static void reward_put_apply(struct state *state, const struct effect_head *effect)
+static void reward_put_apply(struct state *state, const struct effect_head *effect, uint64_t place)
 {
+	(void)place;
+	if (state->store == NULL)
+		return;
 	struct reward reward = reward_of((const struct effect_reward_put *)effect);
+	reward.taken = claims_taken(&state->commerce->claims, reward.id);
 	status s = store_put(state->store, &reward);
 	CHECK(s == STATUS_ok, "planned reward.put was refused: %s", status_code(s));
+	store_publish(state->store);
 }
 
-static status reward_remove_plan(const struct state *state, const struct event *event, struct arena *arena,
-                                 struct effect_head **effect, struct problem *problem)
+static status reward_remove_plan(const struct state *state, const struct planning *p, struct effect_head **effect)
 {
-	struct effect_reward_remove *e = effect_take(arena, sizeof *e, EFFECT_reward_remove, event);
+	struct effect_reward_remove *e = (void *)effect_take(p->arena, sizeof *e, EFFECT_reward_remove, p->event, p->now_ms);
 	if (e == NULL)
 		return STATUS_overloaded;
-	e->reward = event->reward_key->reward;
-	status s = store_can_remove(state->store, reward_id(e->reward, e->head.flags));
-	if (s == STATUS_not_found) {
-		snprintf(problem->field, sizeof problem->field, "reward");
-		snprintf(problem->message, sizeof problem->message, "there is no such reward");
-	}
+	e->reward = p->event->reward_key->reward;
 	*effect = &e->head;
-	return s;
+	status s = store_can_remove(state->store, reward_id(e->reward, e->head.flags));
+	return s == STATUS_not_found ? refuse(p, s, "reward", "there is no such reward") : s;
 }
 
-static void reward_remove_apply(struct state *state, const struct effect_head *effect)
+static void reward_remove_apply(struct state *state, const struct effect_head *effect, uint64_t place)
 {
+	(void)place;
+	if (state->store == NULL)
+		return;
 	const struct effect_reward_remove *e = (const struct effect_reward_remove *)effect;
 	status s = store_remove(state->store, reward_id(e->reward, e->head.flags));
 	CHECK(s == STATUS_ok, "planned reward.remove was refused: %s", status_code(s));
+	store_publish(state->store);
 }
 
-const struct handler handler_reward_put = {reward_put_plan, reward_put_apply};
-const struct handler handler_reward_remove = {reward_remove_plan, reward_remove_apply};
+const struct handler handler_reward_put = {0, reward_put_plan};
+const struct handler handler_reward_remove = {0, reward_remove_plan};
+const struct effect_handler effect_handler_reward_put = {reward_put_apply, answer_ok};
+const struct effect_handler effect_handler_reward_remove = {reward_remove_apply, answer_ok};

@@ -16,6 +16,8 @@
 #include "engine/base/cursor.h"
 #include "engine/base/number_set.h"
 #include "engine/base/option.h"
+#include "engine/commerce/commerce.h"
+#include "engine/journal/journal.h"
 #include "engine/store/store.h"
 
 #define SHARD_OPTIONS(O) \
@@ -53,20 +55,35 @@ void shard_bill(const struct shard_options *options, struct bill *bill);
 
 struct shard;
 
+/* What a shard works on and with. All of it stays the caller's and outlives the shard. */
+struct shard_parts {
+	struct store *store;
+	struct commerce *commerce;
+	int64_t carts_ttl_ms, payments_ttl_ms;
+	const struct journal_options *journal; /* NULL: nothing is kept, changes are answered at once (tests) */
+	/* What happened, once it is durable; or NULL. Any thread, one call at a time; must not block. */
+	void (*publish)(void *context, const char *topic, const char *json);
+	void *publish_context;
+};
+
 /* A message on its way. */
 struct shard_job {
 	const void *message;
 	size_t message_bytes;
 	int64_t received_ns; /* monotonic */
 	int64_t received_ms; /* Unix time: the events' `at` where they carry none */
-	/* Called exactly once, from shard_handle or from the writer's thread. The reply's
+	/* Called exactly once, from shard_handle, the writer's thread or the journal's. The reply's
 	 * bytes hold during the call; the job may be reused from then on. */
 	void (*done)(struct shard_job *job, const void *reply, size_t reply_bytes);
 };
 
-/* The store stays the caller's and outlives the shard; the options agree and are copied. STATUS_pool_exhausted: no
- * memory. STATUS_invalid_field: the system does not let the writer run on writer_cpu. */
-status shard_setup(struct shard **shard, const struct shard_options *options, struct store *store);
+/*
+ * The options agree and are copied. What the journal holds is carried out before this returns.
+ * STATUS_pool_exhausted: no memory. STATUS_invalid_field: the system does not let the writer run on writer_cpu.
+ * Others: the journal cannot be used; report->text says why.
+ */
+status shard_setup(struct shard **shard, const struct shard_options *options, const struct shard_parts *parts,
+                   struct journal_report *report);
 /* After the last job is done. */
 void shard_teardown(struct shard **shard);
 
@@ -74,6 +91,8 @@ void shard_handle(struct shard *shard, struct shard_job *job);
 
 /* From now on changes are answered `draining`. Queries go on. */
 void shard_drain(struct shard *shard);
+/* A reader of the journal: feed.read, tools. NULL: there is none. */
+struct journal *shard_journal(struct shard *shard);
 /* Messages that were taken and not yet answered. */
 uint64_t shard_in_flight(const struct shard *shard);
 

@@ -7,6 +7,7 @@
 #include "engine/base/ring.h"
 #include "engine/base/wakeup.h"
 #include "engine/handler/handler.h"
+#include "engine/shard/held.h"
 #include "engine/shard/worker.h"
 #include "proto/reply.h"
 
@@ -15,11 +16,20 @@
 struct shard {
 	struct shard_options options;
 	struct protocol_limits limits;
+	struct shard_parts parts;
 	struct state state;
+	struct journal *journal; /* or NULL */
+	struct held held;
 	struct worker *workers; /* options.workers of them, then the writer's */
 	struct worker *writer;
-	struct arena effects; /* the writer's, for one batch */
-	uint64_t seq;         /* of the last change; the writer's */
+	/* The writer's. */
+	struct arena effects; /* for one batch */
+	uint64_t seq;         /* of the last change */
+	uint64_t committed;   /* up to where the journal's flusher was told */
+	int64_t now_ms;       /* Unix time that never goes back */
+	int64_t swept_ns;
+	uint32_t cart_hand, payment_hand;
+	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool draining;
@@ -34,11 +44,28 @@ struct shard {
 enum { RETRY_AFTER_MS = 10 };
 
 /* Of the effects of one batch. */
-enum { EFFECT_BYTES = 64 * sizeof(struct effect_reward_put) };
+enum { EFFECT_BYTES = 64 * EFFECT_BYTES_MAX };
 
-/* shard.c: answers one message from end to end on the calling thread. is_writer says
- * whether changes may be made. */
-void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job, bool is_writer);
+/* An effect out of the journal. */
+struct stored {
+	uint64_t seq;
+	size_t bytes;
+	alignas(8) uint8_t effect[EFFECT_BYTES_MAX];
+};
+
+/* shard.c: answers one message of queries from end to end on the calling thread. */
+void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job);
+/* Up to where changes are as durable as they have to be. */
+uint64_t shard_released(void *shard);
+
+/* change.c: the writer's way of one event; each writes its result into the reply. */
+void shard_change(struct shard *shard, const struct event *event, const struct shard_job *job, struct reply *reply);
+void shard_read(struct shard *shard, const struct event *event, const struct shard_job *job, struct reply *reply);
+/* Ends carts and payments whose time is over, some slots at a time. */
+void shard_sweep(struct shard *shard);
+
+/* recover.c: opens the journal and carries out what it holds. */
+status shard_recover(struct shard *shard, struct journal_report *report);
 
 /* metrics.c */
 void shard_count_problem(struct worker *worker, status s);

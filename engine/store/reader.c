@@ -148,7 +148,7 @@ static void copy_match(const struct store_reader *r, const struct nearest *n, st
 		.reward = {e->id_low, e->id_high, e->id_is_uuid},
 		.distance = n->distance,
 		.value = e->value,
-		.remaining = e->stock,
+		.remaining = e->remaining,
 		.kind = r->store->kinds.names[e->kind],
 	};
 }
@@ -257,8 +257,8 @@ static void copy_view(struct store_reader *r, const struct run *run, uint32_t sl
 		.y = e->y,
 		.radius = run->radius[slot],
 		.value = e->value,
-		.stock = e->stock,
-		.remaining = e->stock,
+		.stock = c->stock,
+		.remaining = e->remaining,
 		.from_ms = c->from_ms,
 		.until_ms = c->until_ms,
 		.benefit_value = c->benefit_value,

@@ -183,7 +183,7 @@ static void fill_hot(struct run *run, uint32_t slot, int64_t from_ms, int64_t un
 	run->y[slot] = (float)e->y;
 	run->from[slot] = filter_from(from_ms);
 	run->until[slot] = filter_until(until_ms);
-	run->kinds[slot] = e->stock == 0 ? 0 : 1u << (e->kind % 31);
+	run->kinds[slot] = e->remaining == 0 ? 0 : 1u << (e->kind % 31);
 	struct geometry_reach reach = run->is_plane ? geometry_plane_reach(radius) : geometry_geo_reach(e->y, e->cosine, radius);
 	/* What rounding this slot's and the query's place to floats, and the filter's own
 	 * subtraction, can hide: a few 2^-24 of the largest number met; geo: of 540 degrees. */
@@ -213,6 +213,13 @@ static void fill_table(struct run *run, uint32_t slot, uint64_t seed)
 	atomic_store_explicit(&run->table[i], slot + 1, memory_order_release);
 }
 
+static int64_t remaining_of(const struct reward *reward)
+{
+	if (reward->stock == STOCK_UNLIMITED)
+		return STOCK_UNLIMITED;
+	return reward->taken < (uint64_t)reward->stock ? reward->stock - (int64_t)reward->taken : 0;
+}
+
 void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsigned kind, uint64_t born, uint64_t seed)
 {
 	struct cold *c = &run->cold[slot];
@@ -223,7 +230,7 @@ void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsig
 		.id_low = reward->id.low,
 		.id_high = reward->id.high,
 		.value = reward->value,
-		.stock = reward->stock,
+		.remaining = remaining_of(reward),
 		.kind = (uint8_t)kind,
 		.id_is_uuid = reward->id.is_uuid,
 	};
@@ -233,6 +240,7 @@ void run_fill(struct run *run, uint32_t slot, const struct reward *reward, unsig
 		.from_ms = reward->from_ms,
 		.until_ms = reward->until_ms,
 		.benefit_value = reward->benefit_value,
+		.stock = reward->stock,
 		.born = born,
 		.name = fill_text(run, reward->name, reward->name_bytes),
 		.per_actor = reward->per_actor,

@@ -4,7 +4,7 @@
  *   hot      x y from until kinds reach_x reach_y   32 bits each, one column each: what filters read
  *   exact    64 bytes a slot: what decides a candidate and what a match carries; the
  *            reward's own radius and the version at which it ended beside it
- *   cold     48 bytes a slot: the rest; names in a text blob
+ *   cold     56 bytes a slot: the rest; names in a text blob
  *   table    open addressing of slot numbers by XXH3 of the id
  *   levels   packed runs only: bounding boxes of blocks of 32 slots, of 64 blocks, of
  *            64 of those, ... for positions and for the rewards' own circles
@@ -46,7 +46,8 @@ struct exact {
 	double x, y;
 	double cosine; /* geometry_cosine(y); unused on the plane */
 	uint64_t id_low, id_high;
-	int64_t value, stock;
+	int64_t value;
+	int64_t remaining; /* STOCK_UNLIMITED, or what is left */
 	uint8_t kind;
 	bool id_is_uuid;
 };
@@ -54,13 +55,14 @@ static_assert(sizeof(struct exact) == 64 && offsetof(struct exact, id_low) == 24
 
 struct cold {
 	int64_t from_ms, until_ms, benefit_value;
+	int64_t stock; /* what there was at first */
 	uint64_t born;
 	uint64_t name; /* offset in the text: a length byte and the name */
 	uint32_t per_actor;
 	uint8_t benefit_type;
 	char benefit_currency[CURRENCY_BYTES];
 };
-static_assert(sizeof(struct cold) == 48 && offsetof(struct cold, born) == 24 && offsetof(struct cold, per_actor) == 40);
+static_assert(sizeof(struct cold) == 56 && offsetof(struct cold, born) == 32 && offsetof(struct cold, per_actor) == 48);
 
 /* What a query asks of a block before it looks at the places alone, on one line. */
 struct run_block {

@@ -338,6 +338,69 @@ status store_remove(struct store *store, struct identifier id)
 	return s;
 }
 
+/* ---- what is left of a stock ---- */
+
+/* The live reward as it could be put in again; its text stays in the run. */
+static struct reward reward_of(const struct store *store, const struct run *run, uint32_t slot)
+{
+	const struct exact *e = &run->exact[slot];
+	const struct cold *c = &run->cold[slot];
+	const char *name = run->text + c->name, *kind = store->kinds.names[e->kind];
+	struct reward reward = {
+		.id = {e->id_low, e->id_high, e->id_is_uuid},
+		.x = e->x,
+		.y = e->y,
+		.radius = run->radius[slot],
+		.value = e->value,
+		.stock = c->stock,
+		.from_ms = c->from_ms,
+		.until_ms = c->until_ms,
+		.benefit_value = c->benefit_value,
+		.per_actor = c->per_actor,
+		.benefit_type = (enum benefit_type)c->benefit_type,
+		.kind = kind,
+		.kind_bytes = (uint32_t)strlen(kind),
+		.name = name + 1,
+		.name_bytes = (uint8_t)name[0],
+	};
+	memcpy(reward.benefit_currency, c->benefit_currency, sizeof reward.benefit_currency);
+	return reward;
+}
+
+static status find_reward(const struct store *store, struct identifier id, struct reward *reward)
+{
+	struct run *run;
+	uint32_t slot;
+	if (!store_live_slot(store, id, &run, &slot))
+		return STATUS_not_found;
+	*reward = reward_of(store, run, slot);
+	return STATUS_ok;
+}
+
+status store_can_set_taken(const struct store *store, struct identifier id)
+{
+	struct reward reward;
+	struct put_plan plan;
+	pthread_mutex_lock(lock_of(store));
+	status s = find_reward(store, id, &reward);
+	if (s == STATUS_ok && reward.stock != STOCK_UNLIMITED)
+		s = plan_put(store, &reward, &plan);
+	pthread_mutex_unlock(lock_of(store));
+	return s;
+}
+
+status store_set_taken(struct store *store, struct identifier id, uint64_t taken)
+{
+	struct reward reward;
+	pthread_mutex_lock(&store->lock);
+	status s = find_reward(store, id, &reward);
+	reward.taken = taken;
+	if (s == STATUS_ok && reward.stock != STOCK_UNLIMITED)
+		s = put_locked(store, &reward);
+	pthread_mutex_unlock(&store->lock);
+	return s;
+}
+
 uint64_t store_publish(struct store *store)
 {
 	pthread_mutex_lock(&store->lock);

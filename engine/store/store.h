@@ -47,6 +47,7 @@ struct reward {
 	struct identifier id;
 	double x, y, radius;
 	int64_t value, stock, from_ms, until_ms, benefit_value;
+	uint64_t taken; /* of the stock, before it was put in */
 	uint32_t per_actor;
 	enum benefit_type benefit_type;
 	char benefit_currency[CURRENCY_BYTES];
@@ -119,6 +120,9 @@ status store_put(struct store *store, const struct reward *reward);
 /* STATUS_not_found, STATUS_overloaded. */
 status store_can_remove(const struct store *store, struct identifier id);
 status store_remove(struct store *store, struct identifier id);
+/* Writer. So many of a reward's stock are taken now; of one without a stock nothing is. Refusals as by remove. */
+status store_can_set_taken(const struct store *store, struct identifier id);
+status store_set_taken(struct store *store, struct identifier id, uint64_t taken);
 /* Makes what was done since the last call visible to readers; returns the version. */
 uint64_t store_publish(struct store *store);
 
