@@ -10,6 +10,9 @@
  *   files   ... durable ........ copied ............ appended ..... copied + buffer_bytes
  *               synced           in the page cache   in the ring    the writer stops here
  *
+ * Outside, a record's place is the file's number and the offset (journal_place), so that it stays true
+ * when data.segment_bytes changes; `outside` is the difference for the file that is being written.
+ *
  * Who writes what: see the sections of struct journal. `control` protects the table of begun
  * files and the texts; no I/O happens under it, and the writer takes it only in resume.
  */
@@ -53,9 +56,12 @@ struct journal {
 	/* Writer. */
 	alignas(CACHE_LINE_BYTES) struct cut at;
 	uint64_t file_end;   /* place at which the file ends that `at` is in */
+	uint64_t outside;    /* what makes places in that file those that callers see */
+	uint64_t ring_first; /* place from which on the ring was filled */
 	uint64_t room_end;   /* up to where the ring was free when last asked */
 	uint64_t last_number; /* of the files that may be begun, when last asked */
 	_Atomic uint64_t full;
+	alignas(8) uint8_t fetched[JOURNAL_RECORD_BYTES_MAX]; /* a record that was read back */
 
 	/* Writer to flusher. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t appended;
@@ -97,6 +103,13 @@ struct journal {
 
 /* Of the file in which a record ends at place: never the one that begins there. */
 static inline uint64_t file_of(const struct journal *j, uint64_t place) { return (place - 1) / j->segment_bytes; }
+
+/* What stands in the ring of what was appended begins here. */
+static inline uint64_t ring_begin(const struct journal *j)
+{
+	uint64_t least = j->at.place < j->ring_bytes ? 0 : j->at.place - j->ring_bytes;
+	return least > j->ring_first ? least : j->ring_first;
+}
 
 static inline struct segment *slot_of(struct journal *j, uint64_t number) { return &j->slot[number % SLOTS]; }
 

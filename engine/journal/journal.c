@@ -72,6 +72,7 @@ static void begin_next_file(struct journal *j)
 	ring_put(j, j->file_end + sizeof head, zeros, JOURNAL_HEAD_BYTES - sizeof head);
 	j->at.place = j->file_end + JOURNAL_HEAD_BYTES;
 	j->file_end += j->segment_bytes;
+	j->outside += journal_place(1, 0) - j->segment_bytes;
 }
 
 /* What is in the ring must get out of it before there is room again. */
@@ -83,7 +84,7 @@ static status no_room(struct journal *j)
 	return STATUS_journal_full;
 }
 
-status journal_append(struct journal *j, const struct journal_entry *e, uint64_t *sequence)
+status journal_append(struct journal *j, const struct journal_entry *e, struct journal_place *at)
 {
 	static const uint8_t padding[8];
 	if (e->body_bytes > JOURNAL_BODY_BYTES_MAX)
@@ -110,8 +111,8 @@ status journal_append(struct journal *j, const struct journal_entry *e, uint64_t
 	ring_put(j, j->at.place, &head, sizeof head);
 	ring_put(j, j->at.place + sizeof head, e->body, e->body_bytes);
 	ring_put(j, j->at.place + head.bytes, padding, room - head.bytes);
+	*at = (struct journal_place){.sequence = head.sequence, .place = j->at.place + j->outside};
 	j->at = (struct cut){.place = end, .sequence = head.sequence, .chain = head.head_checksum};
-	*sequence = head.sequence;
 	return STATUS_ok;
 }
 
@@ -154,6 +155,7 @@ static void writer_goes_to(struct journal *j, const struct cut *cut)
 {
 	j->at = *cut;
 	j->file_end = (file_of(j, cut->place) + 1) * j->segment_bytes;
+	j->outside = journal_place(file_of(j, cut->place), 0) - file_of(j, cut->place) * j->segment_bytes;
 	j->room_end = 0;
 	atomic_store_explicit(&j->appended_sequence, cut->sequence, memory_order_relaxed);
 	atomic_store_explicit(&j->appended, cut->place, memory_order_release);
@@ -265,6 +267,7 @@ static void publish_start(struct journal *j, uint64_t sequence)
 	atomic_store(&j->released_sequence, sequence);
 	atomic_store(&j->copied_place, j->copied.place);
 	writer_goes_to(j, &j->durable);
+	j->ring_first = j->durable.place;
 	j->last_number = 0;
 }
 

@@ -8,7 +8,7 @@
  *          flusher that sleeps), never touches a page of a file, never waits for one.
  * Owner    The journal owns its directory (a lock file keeps others out), its threads and its
  *          memory, all reserved at open. The data directory's path stays the caller's.
- * Threads  Writer: append, commit, resume, one thread. Hook: called on the flusher thread.
+ * Threads  Writer: append, commit, fetch, resume, one thread. Hook: called on the flusher thread.
  *          durable, stat, read, drop_before: any thread. open, close: main.
  * Errors   STATUS_journal_full: no room now, or the device failed (journal_stat says which and
  *          why); nothing was taken, and the same may be tried again. No room passes by itself,
@@ -78,6 +78,7 @@ struct journal_record {
 	const void *body; /* 8-byte aligned */
 	uint64_t file_number;
 	uint64_t offset; /* in the file */
+	uint64_t place;  /* both in one: for journal_fetch */
 };
 typedef void journal_visitor(void *context, const struct journal_record *record);
 
@@ -118,8 +119,13 @@ struct journal_entry {
 	int64_t time_ms;
 };
 
-/* Takes a copy; *sequence is the record's. STATUS_too_large, STATUS_journal_full. */
-status journal_append(struct journal *journal, const struct journal_entry *entry, uint64_t *sequence);
+/* Of a record: both grow from one to the next, sequences by one. Places stay true over restarts. */
+struct journal_place {
+	uint64_t sequence, place;
+};
+
+/* Takes a copy; *at is where it went. STATUS_too_large, STATUS_journal_full: *at is unchanged. */
+status journal_append(struct journal *journal, const struct journal_entry *entry, struct journal_place *at);
 /* Hands what was appended to the flusher. */
 void journal_commit(struct journal *journal);
 
@@ -150,6 +156,12 @@ status journal_resume(struct journal *journal, struct journal_lost *lost);
  */
 status journal_read(struct journal *journal, uint64_t after, uint32_t limit, journal_visitor *visit, void *context,
                     uint64_t *last);
+
+/*
+ * Visits the one record at a place that append or a visitor gave, durable or not: from memory while it
+ * is there, else from its file. STATUS_not_found: dropped. STATUS_malformed: no whole record is there.
+ */
+status journal_fetch(struct journal *journal, uint64_t place, journal_visitor *visit, void *context);
 
 /* Records below sequence are needed no more: whole files of them are reused or removed, soon. */
 void journal_drop_before(struct journal *journal, uint64_t sequence);
