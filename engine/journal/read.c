@@ -146,6 +146,7 @@ void journal_stat(struct journal *j, struct journal_stat *stat)
 		.durable = journal_durable(j),
 		.flushes = atomic_load(&j->flushes),
 		.flushed_bytes = atomic_load(&j->flushed_bytes),
+		.failures = atomic_load(&j->failures),
 		.full = atomic_load(&j->full),
 		.is_persistent_memory = j->is_persistent_memory,
 	};
