@@ -33,7 +33,7 @@ struct bench {
 	char folder[256], path[512];
 	struct journal *journal;
 	struct journal_options options;
-	uint64_t last;
+	struct journal_place at;
 	unsigned batch;
 	int bare;
 	size_t bare_offset;
@@ -79,7 +79,7 @@ static bool open_journal(struct bench *b)
 	                                      .directory = b->folder,
 	                                      .released = note_released,
 	                                      .context = b};
-	if (journal_open(&b->journal, &b->options, b->last, NULL, NULL, &report) == STATUS_ok)
+	if (journal_open(&b->journal, &b->options, b->at.sequence, NULL, NULL, &report) == STATUS_ok)
 		return true;
 	fprintf(stderr, "trovebench: %s\n", report.text);
 	return false;
@@ -89,8 +89,8 @@ static void append_batch(struct bench *b, unsigned count)
 {
 	struct journal_entry entry = {.type = 1, .body = b->bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
 	for (unsigned i = 0; i < count; i++) {
-		while (journal_append(b->journal, &entry, &b->last) != STATUS_ok)
-			journal_wait(b->journal, b->last, 10);
+		while (journal_append(b->journal, &entry, &b->at) != STATUS_ok)
+			journal_wait(b->journal, b->at.sequence, 10);
 	}
 	journal_commit(b->journal);
 	/* As a service with snapshots does: old files are reused. */
@@ -101,7 +101,7 @@ static uint64_t journal_batches(void *context)
 {
 	struct bench *b = context;
 	append_batch(b, b->batch);
-	journal_wait(b->journal, b->last - b->batch, -1);
+	journal_wait(b->journal, b->at.sequence - b->batch, -1);
 	return b->batch;
 }
 
@@ -112,7 +112,7 @@ static uint64_t journal_freely(void *context)
 		append_batch(b, 64);
 	/* Half a ring may be on its way. */
 	uint64_t behind = 32768;
-	journal_wait(b->journal, b->last > behind ? b->last - behind : 0, -1);
+	journal_wait(b->journal, b->at.sequence > behind ? b->at.sequence - behind : 0, -1);
 	return 256 * 64;
 }
 
@@ -183,7 +183,7 @@ static void settle(struct bench *b)
 	do {
 		clock_sleep_ms(10);
 		journal_stat(b->journal, &stat);
-	} while (stat.files_ahead < 2 || stat.durable != b->last);
+	} while (stat.files_ahead < 2 || stat.durable != b->at.sequence);
 }
 
 static void compare_batches(struct report *r, struct bench *b, unsigned batch)
@@ -230,7 +230,7 @@ static void measure_one(struct report *r, struct bench *b)
 		for (double end = bench_now() + a->seconds; bench_now() < end && count < LATENCIES_MAX;) {
 			int64_t start = clock_monotonic_ns();
 			append_batch(b, 1);
-			journal_wait(b->journal, b->last, -1);
+			journal_wait(b->journal, b->at.sequence, -1);
 			until_woken[count] = (double)(clock_monotonic_ns() - start) * 1e-3;
 			b->latency[count++] = (double)(atomic_load(&b->released_ns) - start) * 1e-3;
 		}
@@ -263,10 +263,10 @@ static uint64_t replay(void *context)
 static void fill(struct bench *b)
 {
 	struct journal_entry entry = {.type = 1, .body = b->bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
-	while (b->last < REPLAYED) {
-		if (journal_append(b->journal, &entry, &b->last) != STATUS_ok)
+	while (b->at.sequence < REPLAYED) {
+		if (journal_append(b->journal, &entry, &b->at) != STATUS_ok)
 			clock_sleep_ms(1);
-		else if (b->last % 1024 == 0)
+		else if (b->at.sequence % 1024 == 0)
 			journal_commit(b->journal);
 	}
 }
@@ -275,7 +275,7 @@ static bool measure_replay(struct report *r, struct bench *b)
 {
 	journal_close(&b->journal);
 	remove_folder(b->folder);
-	b->last = 0;
+	b->at = (struct journal_place){0};
 	if (!open_journal(b))
 		return false;
 	fill(b);

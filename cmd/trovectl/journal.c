@@ -102,6 +102,7 @@ static void dump_record(void *context, const struct journal_record *r)
 	json_object_set_new(row, "flags", json_integer(r->flags));
 	json_object_set_new(row, "file", json_integer((json_int_t)r->file_number));
 	json_object_set_new(row, "offset", json_integer((json_int_t)r->offset));
+	json_object_set_new(row, "place", json_integer((json_int_t)r->place));
 	if (!add_effect(row, r)) {
 		json_object_set_new(row, "bytes", json_integer(r->body_bytes));
 		json_object_set_new(row, "body", hex_of(r->body, r->body_bytes));

@@ -1,7 +1,7 @@
 /*
  * The flusher thread: copies what was appended into the files, syncs it, tells who waits; between
  * groups, in small steps, it makes the next files ready, reuses dropped ones, and marks what was
- * durable when there is nothing else to do.
+ * durable when there is nothing else to do. What failed it tries again, until it succeeds.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -18,11 +18,11 @@
 #include <sys/random.h>
 
 enum {
-	AHEAD_BYTES = 1024,
 	STEP_BYTES_LEAST = 256 << 10, /* of a file that is being made, between two groups */
 	STEP_BYTES_MOST = 4 << 20,
+	RING_PARTS = 4,               /* one of them may wait for its sync, where there is a choice */
 	REST_MS = 200,                /* so long without a group: write a mark */
-	RETRY_MS = 500,               /* after a file could not be made */
+	RETRY_MS = 500,               /* after a failure */
 };
 
 static int fault(struct journal *j, enum journal_step step)
@@ -30,13 +30,32 @@ static int fault(struct journal *j, enum journal_step step)
 	return j->options.fault == NULL ? 0 : j->options.fault(j->options.fault_context, step);
 }
 
-static void fail(struct journal *j, const char *what, int error)
+static int64_t retry_time(const struct journal *j)
+{
+	int64_t wait_ms = j->options.retry_ms > 0 ? j->options.retry_ms : RETRY_MS;
+	return clock_monotonic_ns() + wait_ms * 1000000;
+}
+
+/* From here on nothing counts but what is durable: the rest is copied again. */
+static bool fail(struct journal *j, const char *what, int error)
 {
 	journal_say(j,
-	            "%s: %s. Records behind %" PRIu64 " are not durable, and no more are taken. Mend the cause, then resume",
+	            "%s: %s. Records behind %" PRIu64 " are not durable; they are kept and written again until it succeeds, "
+	            "and no more are taken until then",
 	            what, strerrordesc_np(error), j->durable.sequence);
+	atomic_fetch_add_explicit(&j->failures, 1, memory_order_relaxed);
+	j->copied = j->durable;
+	j->repair_ns = retry_time(j);
 	atomic_store(&j->state, STATE_failed);
 	wakeup_signal(&j->waiter);
+	return false;
+}
+
+static void forget_text(struct journal *j)
+{
+	pthread_mutex_lock(&j->control);
+	j->text[0] = '\0';
+	pthread_mutex_unlock(&j->control);
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -60,7 +79,7 @@ int journal_make_first(struct journal *j)
 	struct segment_head head;
 	if (getrandom(j->identity, sizeof j->identity, 0) != sizeof j->identity)
 		return errno;
-	journal_fill_head(j, &head, 1, &(struct cut){0});
+	journal_fill_head(j, &head, 1, 0, 0);
 	int error = fault(j, JOURNAL_STEP_prepare);
 	if (error == 0)
 		error = segment_make_start(&j->making, j->lock.directory, 1, j->segment_bytes);
@@ -109,41 +128,18 @@ int journal_clear(struct journal *j, uint64_t from, uint64_t end)
 
 /* ---- groups ------------------------------------------------------------------------------- */
 
-static void note_begun(struct journal *j, uint64_t number, uint64_t first_sequence)
+/* Files that begin before `end`: their heads are in the ring, and say with which record. */
+static void note_begun(struct journal *j, uint64_t end)
 {
-	pthread_mutex_lock(&j->control);
-	CHECK(j->file_count < FILES_MAX, "more journal files than data.segments_max");
-	j->files[j->file_count++] = (struct begun_file){.number = number, .first_sequence = first_sequence};
-	pthread_mutex_unlock(&j->control);
-}
-
-/* Walks over the heads of what is new. */
-static struct cut walk(struct journal *j, struct cut cut, uint64_t end)
-{
-	while (cut.place < end) {
-		struct record_head head;
-		uint64_t offset = cut.place % j->segment_bytes;
-		if (offset == 0) {
-			note_begun(j, cut.place / j->segment_bytes, cut.sequence + 1);
-			cut.place += JOURNAL_HEAD_BYTES;
-			continue;
-		}
-		uint64_t rest = j->segment_bytes - offset;
-		/* The lines are still the writer's processor's. */
-		__builtin_prefetch(j->ring + ((cut.place + AHEAD_BYTES) & (j->ring_bytes - 1)));
-		if (rest >= sizeof head)
-			ring_get(j, cut.place, &head, sizeof head);
-		if (rest < sizeof head || head.magic == 0) {
-			cut.place += rest;
-			continue;
-		}
-		CHECK(head.magic == JOURNAL_RECORD_MAGIC && head.sequence == cut.sequence + 1, "journal ring broken at %" PRIu64,
-		      cut.place);
-		cut.sequence = head.sequence;
-		cut.chain = head.head_checksum;
-		cut.place += record_room(head.bytes);
+	struct segment_head head;
+	for (uint64_t number = j->files[j->file_count - 1].number + 1; number <= file_of(j, end); number++) {
+		ring_get(j, number * j->segment_bytes, &head, sizeof head);
+		CHECK(head.magic == JOURNAL_SEGMENT_MAGIC && head.number == number, "journal ring broken at file %" PRIu64, number);
+		CHECK(j->file_count < FILES_MAX, "more journal files than data.segments_max");
+		pthread_mutex_lock(&j->control);
+		j->files[j->file_count++] = (struct begun_file){.number = number, .first_sequence = head.first_sequence};
+		pthread_mutex_unlock(&j->control);
 	}
-	return cut;
 }
 
 /* A record's head of zeros behind the last record says that there is nothing more, whatever an
@@ -170,7 +166,9 @@ static int copy_pieces(struct journal *j, uint64_t end)
 {
 	for (uint64_t place = j->copied.place; place < end;) {
 		struct piece p = first_piece(j, place, end);
-		int error = copy_piece(j, place, &p);
+		int error = fault(j, JOURNAL_STEP_write);
+		if (error == 0)
+			error = copy_piece(j, place, &p);
 		if (error != 0)
 			return error;
 		place += p.count;
@@ -179,19 +177,23 @@ static int copy_pieces(struct journal *j, uint64_t end)
 	return rest == 0 ? 0 : segment_put(slot_of(j, file_of(j, end)), end % j->segment_bytes, NULL, rest);
 }
 
+static struct cut group_end(struct journal *j)
+{
+	uint64_t sequence = atomic_load_explicit(&j->appended_sequence, memory_order_acquire);
+	return (struct cut){.place = atomic_load_explicit(&j->appended, memory_order_acquire), .sequence = sequence};
+}
+
+/* false: it failed. So do the next two. */
 static bool copy_new(struct journal *j)
 {
-	uint64_t end = atomic_load_explicit(&j->appended, memory_order_acquire);
-	if (end == j->copied.place)
-		return false;
-	struct cut next = walk(j, j->copied, end);
-	int error = copy_pieces(j, end);
-	j->copied = next;
-	if (error != 0) {
-		fail(j, "the journal cannot be written", error);
-		return false;
+	struct cut end = group_end(j);
+	if (end.place != j->copied.place) {
+		note_begun(j, end.place);
+		int error = copy_pieces(j, end.place);
+		if (error != 0)
+			return fail(j, "the journal cannot be written", error);
 	}
-	atomic_store_explicit(&j->copied_place, end, memory_order_release);
+	j->copied = end;
 	return true;
 }
 
@@ -219,22 +221,27 @@ static void release(struct journal *j, uint64_t sequence)
 	wakeup_signal(&j->waiter);
 }
 
-static void sync_copied(struct journal *j)
+/* What was not counted when its bytes were synced is so without another sync. */
+static bool is_behind(const struct journal *j)
 {
-	if (j->copied.place == j->durable.place)
-		return;
-	int error = sync_pieces(j, j->copied.place + end_bytes(j, j->copied.place));
-	if (error != 0) {
-		fail(j, "the journal cannot be written", error);
-		return;
-	}
-	j->group_bytes = j->copied.place - j->durable.place;
+	return j->copied.place != j->durable.place || j->copied.sequence != j->durable.sequence;
+}
+
+static bool sync_copied(struct journal *j)
+{
+	uint64_t end = j->copied.place;
+	int error = end == j->durable.place ? 0 : sync_pieces(j, end + end_bytes(j, end));
+	if (error != 0)
+		return fail(j, "the journal cannot be written", error);
+	j->group_bytes = end - j->durable.place;
 	atomic_fetch_add_explicit(&j->flushes, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&j->flushed_bytes, j->group_bytes, memory_order_relaxed);
 	j->durable = j->copied;
 	j->synced_ns = clock_monotonic_ns();
+	atomic_store_explicit(&j->durable_place, end, memory_order_release);
 	atomic_store_explicit(&j->durable_sequence, j->durable.sequence, memory_order_release);
 	release(j, j->durable.sequence);
+	return true;
 }
 
 /* How long until what was copied must be synced; 0: now; -1: only at the end. */
@@ -248,32 +255,36 @@ static int64_t sync_due_ms(const struct journal *j)
 	return left > 0 ? left : 0;
 }
 
-/* The files from durable to copied must all have slots. */
+/* The files from durable to copied must all have slots, and the writer needs room in the ring. */
 static bool is_far_behind(const struct journal *j)
 {
-	return file_of(j, j->copied.place) != file_of(j, j->durable.place);
+	return file_of(j, j->copied.place) != file_of(j, j->durable.place) ||
+	       j->copied.place - j->durable.place > j->ring_bytes / RING_PARTS;
 }
+
+static bool is_running(const struct journal *j) { return atomic_load(&j->state) == STATE_running; }
 
 static bool flush(struct journal *j)
 {
-	bool is_new = copy_new(j);
+	struct cut before = j->copied;
+	if (!copy_new(j))
+		return false;
+	bool is_new = j->copied.sequence != before.sequence;
 	if (j->options.durability != JOURNAL_always && is_new)
 		release(j, j->copied.sequence);
-	if (atomic_load(&j->state) != STATE_running)
-		return false;
-	if (j->copied.place != j->durable.place && (sync_due_ms(j) == 0 || is_far_behind(j)))
-		sync_copied(j);
+	if (is_behind(j) && (sync_due_ms(j) == 0 || is_far_behind(j)))
+		return sync_copied(j) && is_new;
 	return is_new;
 }
 
 /* ---- marks ---------------------------------------------------------------------------------- */
 
-static void write_mark(struct journal *j)
+static bool write_mark(struct journal *j)
 {
 	uint64_t number = file_of(j, j->durable.place);
 	struct segment *s = slot_of(j, number);
 	if (s->bytes == NULL || s->number != number)
-		return;
+		return true;
 	struct segment_mark mark = {.magic = JOURNAL_MARK_MAGIC, .number = number, .durable = j->durable.sequence};
 	mark.checksum = segment_mark_checksum(&mark, j->seed);
 	size_t offset = (size_t)(1 + j->mark_turn) * JOURNAL_SECTOR_BYTES;
@@ -282,22 +293,24 @@ static void write_mark(struct journal *j)
 		error = segment_put(s, offset, &mark, sizeof mark);
 	if (error == 0)
 		error = segment_sync(s, offset, sizeof mark);
+	/* The other one stays until this one is whole. */
+	if (error != 0)
+		return fail(j, "the journal cannot be marked", error);
 	j->mark_turn = (j->mark_turn + 1) % JOURNAL_MARKS;
 	j->marked = j->durable.sequence;
-	if (error != 0)
-		fail(j, "the journal cannot be marked", error);
+	return true;
 }
 
 static bool may_mark(const struct journal *j)
 {
-	return j->marked != j->durable.sequence && j->copied.place == j->durable.place;
+	return j->marked != j->durable.sequence && !is_behind(j);
 }
 
 /* ---- files ahead ------------------------------------------------------------------------------ */
 
 static void cannot_make(struct journal *j, int error)
 {
-	j->retry_ns = clock_monotonic_ns() + (int64_t)RETRY_MS * 1000000;
+	j->make_ns = retry_time(j);
 	segment_make_abort(&j->making, j->lock.directory);
 	journal_say(j, "the next journal file cannot be made: %s; it is tried again, changes are taken while there is room",
 	            strerrordesc_np(error));
@@ -311,9 +324,7 @@ static void is_prepared(struct journal *j, uint64_t number)
 		return;
 	}
 	atomic_store_explicit(&j->prepared, number, memory_order_release);
-	pthread_mutex_lock(&j->control);
-	j->text[0] = '\0';
-	pthread_mutex_unlock(&j->control);
+	forget_text(j);
 }
 
 /* The oldest file, if nobody needs it any more; 0: none. It is out of the table then. */
@@ -369,7 +380,7 @@ static bool drop_step(struct journal *j)
 
 static bool may_make(struct journal *j, uint64_t next)
 {
-	if (!wants_file(j, next) || clock_monotonic_ns() < j->retry_ns)
+	if (!wants_file(j, next) || clock_monotonic_ns() < j->make_ns)
 		return false;
 	/* Files begun, those ahead and this one. */
 	uint64_t ahead = next - file_of(j, j->copied.place);
@@ -406,39 +417,29 @@ static bool make_step(struct journal *j)
 
 /* ---- after a failure ------------------------------------------------------------------------- */
 
-static void forget_begun(struct journal *j)
+/* Rounded up, so that it is over then. */
+static int64_t left_ms(int64_t until_ns)
 {
-	uint64_t last = file_of(j, j->durable.place);
-	pthread_mutex_lock(&j->control);
-	while (j->file_count > 0 && j->files[j->file_count - 1].number > last)
-		j->file_count--;
-	pthread_mutex_unlock(&j->control);
+	int64_t left = until_ns - clock_monotonic_ns();
+	return left <= 0 ? 0 : left / 1000000 + 1;
 }
 
-static void answer_resume(struct journal *j)
+/* All of it, whatever data.durability says. The mark also tells whether one can be written again. */
+static bool write_all(struct journal *j)
 {
-	int error = journal_clear(j, j->durable.place, j->copied.place + end_bytes(j, j->copied.place));
-	if (error == 0) {
-		j->copied = j->durable;
-		atomic_store_explicit(&j->copied_place, j->copied.place, memory_order_release);
-		forget_begun(j);
-	} else {
-		fail(j, "the journal still cannot be written", error);
+	return copy_new(j) && (!is_behind(j) || sync_copied(j)) && (!may_mark(j) || write_mark(j));
+}
+
+static void wait_and_repair(struct journal *j, uint32_t ticket)
+{
+	if (left_ms(j->repair_ns) > 0) {
+		wakeup_wait(&j->work, ticket, left_ms(j->repair_ns));
+		return;
 	}
-	pthread_mutex_lock(&j->control);
-	if (error == 0)
-		j->text[0] = '\0';
-	j->request = error == 0 ? REQUEST_resumed : REQUEST_refused;
-	pthread_cond_signal(&j->answered);
-	pthread_mutex_unlock(&j->control);
-}
-
-static bool is_resume_asked(struct journal *j)
-{
-	pthread_mutex_lock(&j->control);
-	bool is_asked = j->request == REQUEST_resume;
-	pthread_mutex_unlock(&j->control);
-	return is_asked;
+	if (!write_all(j))
+		return;
+	forget_text(j);
+	atomic_store_explicit(&j->state, STATE_running, memory_order_release);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------- */
@@ -448,28 +449,25 @@ static int64_t earlier(int64_t a, int64_t b) { return a < 0 ? b : b < 0 ? a : a 
 static int64_t rest_ms(struct journal *j)
 {
 	int64_t wait = -1;
-	if (j->copied.place != j->durable.place)
+	if (is_behind(j))
 		wait = sync_due_ms(j);
 	else if (may_mark(j))
 		wait = REST_MS;
-	if (j->retry_ns > clock_monotonic_ns())
-		wait = earlier(wait, RETRY_MS);
-	return wait;
+	int64_t make_ms = left_ms(j->make_ns);
+	return make_ms == 0 ? wait : earlier(wait, make_ms);
 }
 
 static void work_once(struct journal *j)
 {
 	uint32_t ticket = wakeup_prepare(&j->work);
-	bool is_stopping = atomic_load(&j->is_stopping);
-	if (atomic_load(&j->state) != STATE_running) {
-		if (is_resume_asked(j))
-			answer_resume(j);
-		else if (!is_stopping)
-			wakeup_wait(&j->work, ticket, -1);
+	if (atomic_load(&j->is_stopping))
+		return;
+	if (!is_running(j)) {
+		wait_and_repair(j, ticket);
 		return;
 	}
 	bool is_busy = flush(j);
-	if (atomic_load(&j->state) != STATE_running || is_stopping)
+	if (!is_running(j))
 		return;
 	is_busy |= drop_step(j);
 	is_busy |= make_step(j);
@@ -485,9 +483,7 @@ void *journal_flusher(void *journal)
 	struct journal *j = journal;
 	while (!atomic_load(&j->is_stopping))
 		work_once(j);
-	if (atomic_load(&j->state) == STATE_running)
-		flush(j);
-	if (atomic_load(&j->state) == STATE_running && may_mark(j))
-		write_mark(j);
+	/* Once more, also after a failure. */
+	write_all(j);
 	return NULL;
 }

@@ -4,14 +4,22 @@
  * A place is where a byte stands in the endless row of all files: number * segment_bytes + offset.
  * The ring holds places modulo its size, so it knows nothing of files. A record that does not fit
  * into the rest of a file goes into the next one; the writer clears the rest and writes the next
- * head, as bytes like any other. The flusher walks the heads of what is new to learn how far it
- * got: one number, `appended`, is all that the two threads share about it.
+ * head, as bytes like any other.
  *
- *   files   ... durable ........ copied ............ appended ..... copied + buffer_bytes
+ *   files   ... durable ........ copied ............ appended ..... durable + buffer_bytes
  *               synced           in the page cache   in the ring    the writer stops here
  *
+ * What is not durable stays in the ring: the pages of a write that failed are lost or taken for clean,
+ * so all behind `durable` is written again, not only synced again.
+ *
+ * A commit tells the flusher where the group ends: first the place, then the sequence. It reads them
+ * the other way round, so it may have bytes of records that it does not count yet, never the opposite.
+ *
+ * Outside, a record's place is the file's number and the offset (journal_place), so that it stays true
+ * when data.segment_bytes changes; `outside` is the difference for the file that is being written.
+ *
  * Who writes what: see the sections of struct journal. `control` protects the table of begun
- * files and the texts; no I/O happens under it, and the writer takes it only in resume.
+ * files and the texts; no I/O happens under it, and the writer takes it only in fetch.
  */
 #ifndef ENGINE_JOURNAL_INSIDE_H
 #define ENGINE_JOURNAL_INSIDE_H
@@ -28,11 +36,10 @@ enum { FILES_AHEAD = 2, SLOTS = 4, FILES_MAX = 4096 };
 static_assert(FILES_AHEAD + 1 < SLOTS);
 
 enum journal_state { STATE_running, STATE_failed };
-enum request { REQUEST_none, REQUEST_resume, REQUEST_resumed, REQUEST_refused };
 
-/* A place between two records, and what stands before it. */
+/* A place between two records, and the sequence of the one before it. */
 struct cut {
-	uint64_t place, sequence, chain;
+	uint64_t place, sequence;
 };
 
 struct begun_file {
@@ -52,10 +59,14 @@ struct journal {
 
 	/* Writer. */
 	alignas(CACHE_LINE_BYTES) struct cut at;
+	uint64_t chain;      /* head checksum of the last record */
 	uint64_t file_end;   /* place at which the file ends that `at` is in */
+	uint64_t outside;    /* what makes places in that file those that callers see */
+	uint64_t ring_first; /* place from which on the ring was filled */
 	uint64_t room_end;   /* up to where the ring was free when last asked */
 	uint64_t last_number; /* of the files that may be begun, when last asked */
 	_Atomic uint64_t full;
+	alignas(8) uint8_t fetched[JOURNAL_RECORD_BYTES_MAX]; /* a record that was read back */
 
 	/* Writer to flusher. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t appended;
@@ -63,7 +74,7 @@ struct journal {
 	struct wakeup work;
 
 	/* Flusher to writer. */
-	alignas(CACHE_LINE_BYTES) _Atomic uint64_t copied_place;
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t durable_place; /* up to there the ring is free */
 	_Atomic uint64_t prepared; /* number of the last file that may be begun */
 	_Atomic int state;
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t durable_sequence;
@@ -76,15 +87,14 @@ struct journal {
 	struct segment_making making;
 	uint64_t marked;      /* sequence of the last mark */
 	unsigned mark_turn;
-	int64_t synced_ns, retry_ns;
+	int64_t synced_ns;
+	int64_t make_ns, repair_ns; /* not before: make the next file, write again what failed */
 	size_t group_bytes;   /* of the last flush */
-	_Atomic uint64_t flushes, flushed_bytes;
+	_Atomic uint64_t flushes, flushed_bytes, failures;
 
 	/* Anybody. */
 	alignas(CACHE_LINE_BYTES) pthread_mutex_t control;
-	pthread_cond_t answered;
-	enum request request;  /* under control, like the rest */
-	struct begun_file files[FILES_MAX]; /* oldest first */
+	struct begun_file files[FILES_MAX]; /* under control, like the rest; oldest first */
 	size_t file_count;
 	unsigned readers;      /* files must stay while there are any */
 	struct begun_file hint_file; /* where the last read ended */
@@ -97,6 +107,13 @@ struct journal {
 
 /* Of the file in which a record ends at place: never the one that begins there. */
 static inline uint64_t file_of(const struct journal *j, uint64_t place) { return (place - 1) / j->segment_bytes; }
+
+/* What stands in the ring of what was appended begins here. */
+static inline uint64_t ring_begin(const struct journal *j)
+{
+	uint64_t least = j->at.place < j->ring_bytes ? 0 : j->at.place - j->ring_bytes;
+	return least > j->ring_first ? least : j->ring_first;
+}
 
 static inline struct segment *slot_of(struct journal *j, uint64_t number) { return &j->slot[number % SLOTS]; }
 
@@ -126,7 +143,8 @@ int journal_open_slot(struct journal *j, uint64_t number);
 int journal_make_first(struct journal *j);
 /* Clears the files from a cut to `end`, durably. */
 int journal_clear(struct journal *j, uint64_t from, uint64_t end);
-void journal_fill_head(const struct journal *j, struct segment_head *head, uint64_t number, const struct cut *at);
+void journal_fill_head(const struct journal *j, struct segment_head *head, uint64_t number, uint64_t sequence,
+                       uint64_t chain);
 [[gnu::format(printf, 2, 3)]] void journal_say(struct journal *j, const char *format, ...);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the writer does, and setting up: append, commit, resume; open, close. */
+/* What the writer does, and setting up: append, commit; open, close. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -31,7 +31,8 @@ bool journal_options_agree(const struct journal_options *o, struct option_proble
 
 /* ---- append -------------------------------------------------------------------------- */
 
-void journal_fill_head(const struct journal *j, struct segment_head *head, uint64_t number, const struct cut *at)
+void journal_fill_head(const struct journal *j, struct segment_head *head, uint64_t number, uint64_t sequence,
+                       uint64_t chain)
 {
 	*head = (struct segment_head){.magic = JOURNAL_SEGMENT_MAGIC,
 	                              .version = JOURNAL_FORMAT_VERSION,
@@ -39,8 +40,8 @@ void journal_fill_head(const struct journal *j, struct segment_head *head, uint6
 	                              .identity = {j->identity[0], j->identity[1]},
 	                              .number = number,
 	                              .segment_bytes = j->segment_bytes,
-	                              .first_sequence = at->sequence + 1,
-	                              .chain = at->chain,
+	                              .first_sequence = sequence + 1,
+	                              .chain = chain,
 	                              .created_ms = clock_unix_ms()};
 	head->checksum = segment_head_checksum(head);
 }
@@ -49,7 +50,7 @@ static bool ring_has_room(struct journal *j, uint64_t end)
 {
 	if (end <= j->room_end)
 		return true;
-	j->room_end = atomic_load_explicit(&j->copied_place, memory_order_acquire) + j->ring_bytes;
+	j->room_end = atomic_load_explicit(&j->durable_place, memory_order_acquire) + j->ring_bytes;
 	return end <= j->room_end;
 }
 
@@ -67,11 +68,12 @@ static void begin_next_file(struct journal *j)
 	struct segment_head head;
 	for (uint64_t place = j->at.place; place < j->file_end; place += JOURNAL_HEAD_BYTES)
 		ring_put(j, place, zeros, j->file_end - place < sizeof zeros ? j->file_end - place : sizeof zeros);
-	journal_fill_head(j, &head, j->file_end / j->segment_bytes, &j->at);
+	journal_fill_head(j, &head, j->file_end / j->segment_bytes, j->at.sequence, j->chain);
 	ring_put(j, j->file_end, &head, sizeof head);
 	ring_put(j, j->file_end + sizeof head, zeros, JOURNAL_HEAD_BYTES - sizeof head);
 	j->at.place = j->file_end + JOURNAL_HEAD_BYTES;
 	j->file_end += j->segment_bytes;
+	j->outside += journal_place(1, 0) - j->segment_bytes;
 }
 
 /* What is in the ring must get out of it before there is room again. */
@@ -83,7 +85,7 @@ static status no_room(struct journal *j)
 	return STATUS_journal_full;
 }
 
-status journal_append(struct journal *j, const struct journal_entry *e, uint64_t *sequence)
+status journal_append(struct journal *j, const struct journal_entry *e, struct journal_place *at)
 {
 	static const uint8_t padding[8];
 	if (e->body_bytes > JOURNAL_BODY_BYTES_MAX)
@@ -97,7 +99,7 @@ status journal_append(struct journal *j, const struct journal_entry *e, uint64_t
 	                           .sequence = j->at.sequence + 1,
 	                           .time_ms = e->time_ms,
 	                           .durable = atomic_load_explicit(&j->durable_sequence, memory_order_relaxed),
-	                           .previous = j->at.chain};
+	                           .previous = j->chain};
 	size_t room = record_room(head.bytes);
 	bool is_next = j->file_end - j->at.place < room;
 	uint64_t end = (is_next ? j->file_end + JOURNAL_HEAD_BYTES : j->at.place) + room;
@@ -110,8 +112,9 @@ status journal_append(struct journal *j, const struct journal_entry *e, uint64_t
 	ring_put(j, j->at.place, &head, sizeof head);
 	ring_put(j, j->at.place + sizeof head, e->body, e->body_bytes);
 	ring_put(j, j->at.place + head.bytes, padding, room - head.bytes);
-	j->at = (struct cut){.place = end, .sequence = head.sequence, .chain = head.head_checksum};
-	*sequence = head.sequence;
+	*at = (struct journal_place){.sequence = head.sequence, .place = j->at.place + j->outside};
+	j->at = (struct cut){.place = end, .sequence = head.sequence};
+	j->chain = head.head_checksum;
 	return STATUS_ok;
 }
 
@@ -119,8 +122,8 @@ void journal_commit(struct journal *j)
 {
 	if (j->at.place == atomic_load_explicit(&j->appended, memory_order_relaxed))
 		return;
-	atomic_store_explicit(&j->appended_sequence, j->at.sequence, memory_order_relaxed);
 	atomic_store_explicit(&j->appended, j->at.place, memory_order_release);
+	atomic_store_explicit(&j->appended_sequence, j->at.sequence, memory_order_release);
 	wakeup_signal(&j->work);
 }
 
@@ -146,39 +149,6 @@ bool journal_wait(struct journal *j, uint64_t sequence, int64_t timeout_ms)
 			return false;
 		wakeup_wait(&j->waiter, ticket, left_ms);
 	}
-}
-
-/* ---- resume -------------------------------------------------------------------------- */
-
-static void writer_goes_to(struct journal *j, const struct cut *cut)
-{
-	j->at = *cut;
-	j->file_end = (file_of(j, cut->place) + 1) * j->segment_bytes;
-	j->room_end = 0;
-	atomic_store_explicit(&j->appended_sequence, cut->sequence, memory_order_relaxed);
-	atomic_store_explicit(&j->appended, cut->place, memory_order_release);
-}
-
-status journal_resume(struct journal *j, struct journal_lost *lost)
-{
-	*lost = (struct journal_lost){.first = j->at.sequence + 1, .last = j->at.sequence};
-	if (atomic_load(&j->state) == STATE_running)
-		return STATUS_ok;
-	pthread_mutex_lock(&j->control);
-	j->request = REQUEST_resume;
-	wakeup_signal(&j->work);
-	while (j->request == REQUEST_resume)
-		pthread_cond_wait(&j->answered, &j->control);
-	bool is_resumed = j->request == REQUEST_resumed;
-	j->request = REQUEST_none;
-	pthread_mutex_unlock(&j->control);
-	if (!is_resumed)
-		return STATUS_journal_full;
-	/* The flusher has nothing to do until the next commit: what it knows may be read. */
-	lost->first = j->durable.sequence + 1;
-	writer_goes_to(j, &j->durable);
-	atomic_store_explicit(&j->state, STATE_running, memory_order_release);
-	return STATUS_ok;
 }
 
 /* ---- open ---------------------------------------------------------------------------- */
@@ -242,7 +212,7 @@ static int take_up(struct journal *j, const struct scan *s, const uint64_t *numb
 	int error = segment_extend(j->lock.directory, s->number, s->segment_bytes);
 	uint64_t wanted = j->segment_bytes;
 	j->segment_bytes = s->segment_bytes;
-	struct cut end = {.place = s->number * s->segment_bytes + s->offset, .sequence = r->last, .chain = s->chain};
+	struct cut end = {.place = s->number * s->segment_bytes + s->offset, .sequence = r->last};
 	if (error == 0)
 		error = journal_open_slot(j, s->number);
 	if (error == 0 && r->is_torn)
@@ -253,19 +223,25 @@ static int take_up(struct journal *j, const struct scan *s, const uint64_t *numb
 	if (is_resized)
 		end.place = (s->number + 1) * wanted;
 	j->durable = j->copied = end;
+	j->chain = s->chain;
 	if (error == 0)
 		error = keep_prepared(j, numbers, count, s->number, r->is_torn);
 	return error;
 }
 
-static void publish_start(struct journal *j, uint64_t sequence)
+static void publish_start(struct journal *j)
 {
-	j->marked = sequence;
-	atomic_store(&j->durable_sequence, sequence);
-	atomic_store(&j->released_sequence, sequence);
-	atomic_store(&j->copied_place, j->copied.place);
-	writer_goes_to(j, &j->durable);
-	j->last_number = 0;
+	uint64_t number = file_of(j, j->durable.place);
+	j->at = j->durable;
+	j->file_end = (number + 1) * j->segment_bytes;
+	j->outside = journal_place(number, 0) - number * j->segment_bytes;
+	j->ring_first = j->at.place;
+	j->marked = j->durable.sequence;
+	atomic_store(&j->durable_sequence, j->durable.sequence);
+	atomic_store(&j->released_sequence, j->durable.sequence);
+	atomic_store(&j->durable_place, j->durable.place);
+	atomic_store(&j->appended, j->at.place);
+	atomic_store(&j->appended_sequence, j->at.sequence);
 }
 
 static status note_files(struct journal *j, const uint64_t *numbers, size_t count, uint64_t last)
@@ -301,7 +277,7 @@ static status recover(struct journal *j, struct scan *s, uint64_t *numbers)
 	error = take_up(j, s, numbers, count);
 	if (error != 0)
 		return system_said(j, report, "cannot take up writing", error);
-	publish_start(j, report->last);
+	publish_start(j);
 	return note_files(j, numbers, count, s->number);
 }
 
@@ -331,7 +307,6 @@ static void give_back(struct journal **journal)
 		account_close(&j->ring_region, &j->ring_holding);
 	segment_lock_close(&j->lock);
 	pthread_mutex_destroy(&j->control);
-	pthread_cond_destroy(&j->answered);
 	struct region own = j->own_region;
 	*journal = NULL;
 	region_close(&own);
@@ -352,7 +327,6 @@ static struct journal *make(const struct journal_options *o)
 	wakeup_init(&j->work);
 	wakeup_init(&j->waiter);
 	pthread_mutex_init(&j->control, NULL);
-	pthread_cond_init(&j->answered, NULL);
 	return j;
 }
 

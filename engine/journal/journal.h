@@ -8,13 +8,15 @@
  *          flusher that sleeps), never touches a page of a file, never waits for one.
  * Owner    The journal owns its directory (a lock file keeps others out), its threads and its
  *          memory, all reserved at open. The data directory's path stays the caller's.
- * Threads  Writer: append, commit, resume, one thread. Hook: called on the flusher thread.
+ * Threads  Writer: append, commit, fetch, one thread. Hook: called on the flusher thread.
  *          durable, stat, read, drop_before: any thread. open, close: main.
  * Errors   STATUS_journal_full: no room now, or the device failed (journal_stat says which and
- *          why); nothing was taken, and the same may be tried again. No room passes by itself,
- *          a failure only by journal_resume. STATUS_malformed: damage, never repaired silently.
- *          STATUS_invalid_state: in use by another process. STATUS_not_found: no journal there,
- *          or records that are asked for were dropped. STATUS_internal: the system refused.
+ *          why); nothing was taken, and the same may be tried again. Both pass by themselves: what
+ *          was appended and is not durable stays in memory and is written again until that succeeds,
+ *          so nobody has to take back what was applied.
+ *          STATUS_malformed: damage, never repaired silently. STATUS_invalid_state: in use by
+ *          another process. STATUS_not_found: no journal there, or records that are asked for were
+ *          dropped. STATUS_internal: the system refused.
  * Units    Sequences count records from 1, without gaps. Times are Unix milliseconds.
  *
  * Sources: group commit as in DeWitt et al., "Implementation Techniques for Main Memory Database
@@ -36,7 +38,7 @@ enum journal_durability { JOURNAL_always, JOURNAL_interval, JOURNAL_none };
 #define JOURNAL_OPTIONS(O) \
 	O(choice, journal, durability, "data.durability", "always", 0, 0, "always|interval|none", startup, \
 	  "When a change is answered: once it is on stable storage; once the system has it, synced every data.interval_ms " \
-	  "(power loss takes that much); or synced only at the end.") \
+	  "(power loss takes that much); or synced only when data.buffer_bytes or a file is filling.") \
 	O(integer, journal, interval_ms, "data.interval_ms", "100", 1, 60000, "ms", startup, \
 	  "How often the journal is synced with data.durability: interval.") \
 	O(integer, journal, segment_bytes, "data.segment_bytes", "64MiB", 262144, 1 << 30, "bytes", startup, \
@@ -47,7 +49,7 @@ enum journal_durability { JOURNAL_always, JOURNAL_interval, JOURNAL_none };
 	  "Changes that may wait for the disk (a power of two); beyond it they are answered journal_full.")
 
 /* What the flusher is about to do, for tests that make it fail. */
-enum journal_step { JOURNAL_STEP_prepare, JOURNAL_STEP_sync };
+enum journal_step { JOURNAL_STEP_prepare, JOURNAL_STEP_write, JOURNAL_STEP_sync };
 
 struct journal_options {
 	JOURNAL_OPTIONS(OPTION_MEMBER)
@@ -59,6 +61,7 @@ struct journal_options {
 	/* Tests: an errno to fail with, or 0; NULL in service. On the flusher thread. */
 	int (*fault)(void *context, enum journal_step step);
 	void *fault_context;
+	int64_t retry_ms; /* tests: how long after a failure it is tried again; 0: as in service */
 };
 
 extern const struct option journal_option_rows[];
@@ -78,6 +81,7 @@ struct journal_record {
 	const void *body; /* 8-byte aligned */
 	uint64_t file_number;
 	uint64_t offset; /* in the file */
+	uint64_t place;  /* both in one: for journal_fetch */
 };
 typedef void journal_visitor(void *context, const struct journal_record *record);
 
@@ -104,7 +108,7 @@ struct journal;
  */
 status journal_open(struct journal **journal, const struct journal_options *options, uint64_t after,
                     journal_visitor *visit, void *context, struct journal_report *report);
-/* Makes durable what was committed, unless the journal has failed, and gives everything back. */
+/* Makes durable what was committed (after a failure it tries once more), and gives everything back. */
 void journal_close(struct journal **journal);
 
 /* The same reading, changing nothing; refused while a process has the journal open. */
@@ -118,8 +122,13 @@ struct journal_entry {
 	int64_t time_ms;
 };
 
-/* Takes a copy; *sequence is the record's. STATUS_too_large, STATUS_journal_full. */
-status journal_append(struct journal *journal, const struct journal_entry *entry, uint64_t *sequence);
+/* Of a record: both grow from one to the next, sequences by one. Places stay true over restarts. */
+struct journal_place {
+	uint64_t sequence, place;
+};
+
+/* Takes a copy; *at is where it went. STATUS_too_large, STATUS_journal_full: *at is unchanged. */
+status journal_append(struct journal *journal, const struct journal_entry *entry, struct journal_place *at);
 /* Hands what was appended to the flusher. */
 void journal_commit(struct journal *journal);
 
@@ -131,17 +140,6 @@ uint64_t journal_released(const struct journal *journal);
  * whether it is released. One thread at a time. */
 bool journal_wait(struct journal *journal, uint64_t sequence, int64_t timeout_ms);
 
-struct journal_lost {
-	uint64_t first, last; /* none when last < first */
-};
-
-/*
- * After a failure: gives up what was not durable, clears it from the files and goes on behind it.
- * lost says which sequences that were; they are given again to other records, so whoever applied
- * them must take them back. Not STATUS_ok: the cause is still there, nothing changed.
- */
-status journal_resume(struct journal *journal, struct journal_lost *lost);
-
 /*
  * Visits records beyond `after`, in order, at most limit of them and none that is not durable.
  * *last: the last one visited, or after. STATUS_not_found: the one behind `after` was dropped.
@@ -151,16 +149,23 @@ status journal_resume(struct journal *journal, struct journal_lost *lost);
 status journal_read(struct journal *journal, uint64_t after, uint32_t limit, journal_visitor *visit, void *context,
                     uint64_t *last);
 
+/*
+ * Visits the one record at a place that append or a visitor gave, durable or not: from memory while it
+ * is there, else from its file. STATUS_not_found: dropped. STATUS_malformed: no whole record is there.
+ */
+status journal_fetch(struct journal *journal, uint64_t place, journal_visitor *visit, void *context);
+
 /* Records below sequence are needed no more: whole files of them are reused or removed, soon. */
 void journal_drop_before(struct journal *journal, uint64_t sequence);
 
 struct journal_stat {
-	bool is_failed;
+	bool is_failed; /* nothing is taken until a retry succeeds */
 	char text[512]; /* why it failed, or why no file could be made; else empty */
 	uint64_t first, appended, released, durable; /* sequences */
 	uint64_t files, files_ahead;    /* begun; prepared and empty */
 	uint64_t bytes;                 /* of all files */
 	uint64_t flushes, flushed_bytes;
+	uint64_t failures;              /* attempts to write or sync that failed */
 	uint64_t full;                  /* appends that found no room */
 	bool is_persistent_memory;
 };

@@ -2,6 +2,7 @@
 #include "engine/journal/inside.h"
 
 #include "engine/base/check.h"
+#include "engine/journal/scan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,14 +84,8 @@ static status read_file(struct journal *j, struct start *at, uint64_t after, uin
 				read = STATUS_malformed;
 				break;
 			}
-			visit(context, &(struct journal_record){.sequence = head->sequence,
-			                                         .time_ms = head->time_ms,
-			                                         .type = head->type,
-			                                         .flags = head->flags,
-			                                         .body_bytes = head->bytes - (uint32_t)sizeof *head,
-			                                         .body = head + 1,
-			                                         .file_number = at->file.number,
-			                                         .offset = at->offset});
+			struct journal_record record = record_for_visit(head, at->file.number, at->offset);
+			visit(context, &record);
 			*last = at->sequence;
 		}
 		at->offset += record_room(head->bytes);
@@ -151,6 +146,7 @@ void journal_stat(struct journal *j, struct journal_stat *stat)
 		.durable = journal_durable(j),
 		.flushes = atomic_load(&j->flushes),
 		.flushed_bytes = atomic_load(&j->flushed_bytes),
+		.failures = atomic_load(&j->failures),
 		.full = atomic_load(&j->full),
 		.is_persistent_memory = j->is_persistent_memory,
 	};

@@ -77,6 +77,15 @@ static_assert(offsetof(struct segment_head, version) == 8 && offsetof(struct seg
               offsetof(struct segment_head, chain) == 56 && offsetof(struct segment_head, created_ms) == 64 &&
               offsetof(struct segment_head, reserved) == 72 && offsetof(struct segment_head, checksum) == 504);
 
+/* Where a record begins, as one number that grows from record to record; it outlives a change of
+ * data.segment_bytes, which is at most 1 << 30. */
+enum { JOURNAL_OFFSET_BITS = 30 };
+
+static inline uint64_t journal_place(uint64_t file_number, uint64_t offset)
+{
+	return (file_number << JOURNAL_OFFSET_BITS) + offset;
+}
+
 /* Written in turn, when the journal rests and when it is closed: up to here all was durable. */
 struct segment_mark {
 	uint64_t magic;

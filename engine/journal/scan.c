@@ -85,15 +85,10 @@ static void take_record(struct scan *s, const struct record_head *head)
 	prove(s, head->durable);
 	s->report->records++;
 	s->report->record_bytes += record_room(head->bytes);
-	if (s->visit != NULL && head->sequence > s->after)
-		s->visit(s->context, &(struct journal_record){.sequence = head->sequence,
-		                                               .time_ms = head->time_ms,
-		                                               .type = head->type,
-		                                               .flags = head->flags,
-		                                               .body_bytes = head->bytes - (uint32_t)sizeof *head,
-		                                               .body = head + 1,
-		                                               .file_number = s->number,
-		                                               .offset = s->offset});
+	if (s->visit != NULL && head->sequence > s->after) {
+		struct journal_record record = record_for_visit(head, s->number, s->offset);
+		s->visit(s->context, &record);
+	}
 	s->chain = head->head_checksum;
 	s->expected++;
 	s->offset += record_room(head->bytes);

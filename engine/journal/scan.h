@@ -37,6 +37,20 @@ struct scan {
 	size_t odd_offset;
 };
 
+/* A record as visitors get it. */
+static inline struct journal_record record_for_visit(const struct record_head *head, uint64_t number, uint64_t offset)
+{
+	return (struct journal_record){.sequence = head->sequence,
+	                               .time_ms = head->time_ms,
+	                               .type = head->type,
+	                               .flags = head->flags,
+	                               .body_bytes = head->bytes - (uint32_t)sizeof *head,
+	                               .body = head + 1,
+	                               .file_number = number,
+	                               .offset = offset,
+	                               .place = journal_place(number, offset)};
+}
+
 /* One file after the other, in the order of their numbers; bytes is 8-byte aligned. */
 void scan_file(struct scan *s, uint64_t number, const uint8_t *bytes, size_t size);
 /* Fills the report. STATUS_malformed: damage. */

@@ -27,9 +27,9 @@ struct bench {
 
 static void append(struct bench *b, uint16_t type, const void *body, size_t bytes)
 {
-	uint64_t sequence;
+	struct journal_place at;
 	struct journal_entry entry = {.type = type, .body = body, .body_bytes = (uint32_t)bytes, .time_ms = 1700000000000};
-	assert_int_equal(journal_append(b->journal, &entry, &sequence), STATUS_ok);
+	assert_int_equal(journal_append(b->journal, &entry, &at), STATUS_ok);
 }
 
 static void open_journal(struct bench *b)

@@ -112,17 +112,25 @@ static void fill_body(uint64_t sequence, uint8_t *body)
 		body[i] = (uint8_t)(sequence * 31 + i * 7 + 1);
 }
 
-status append_one(struct journal *j, uint64_t *sequence)
+status append_at(struct journal *j, struct journal_place *at)
 {
 	alignas(8) uint8_t body[8192];
-	uint64_t next = *sequence + 1;
+	uint64_t next = at->sequence + 1;
 	fill_body(next, body);
 	struct journal_entry entry = {.type = (uint16_t)(next % 5),
 	                              .flags = (uint16_t)(next % 3),
 	                              .body = body,
 	                              .body_bytes = body_bytes_of(next),
 	                              .time_ms = (int64_t)next * 10};
-	return journal_append(j, &entry, sequence);
+	return journal_append(j, &entry, at);
+}
+
+status append_one(struct journal *j, uint64_t *sequence)
+{
+	struct journal_place at = {.sequence = *sequence};
+	status appended = append_at(j, &at);
+	*sequence = at.sequence;
+	return appended;
 }
 
 bool append_records(struct journal *j, uint64_t *last, uint64_t count, uint64_t group)

@@ -22,6 +22,8 @@ struct journal_options small_options(const char *folder);
  * every `group`. false: the journal takes no more. */
 bool append_records(struct journal *j, uint64_t *last, uint64_t count, uint64_t group);
 status append_one(struct journal *j, uint64_t *sequence);
+/* The same; at->sequence is that of the one before. */
+status append_at(struct journal *j, struct journal_place *at);
 bool wait_durable(struct journal *j, uint64_t sequence);
 
 /* Bytes in the body of a record. */

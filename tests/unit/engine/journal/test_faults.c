@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
+#include "engine/journal/record.h"
 #include "tests/support/journal_files.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@
 
 #include <cmocka.h>
 
-enum { KILLS = 100, RECORDS_KEPT = 60000 };
+enum { KILLS = 100, RECORDS_KEPT = 60000, PLACES_MAX = 1 << 18, BLOCK_BYTES = 512, LOST_BYTES = 128 << 10 };
 
 struct bench {
 	char folder[FILES_PATH_BYTES];
@@ -32,7 +33,12 @@ struct bench {
 	struct journal *journal;
 	struct journal_report report;
 	struct checker checker;
-	_Atomic int sync_error, prepare_error;
+	_Atomic int sync_error, write_error, prepare_error;
+	/* Any step fails now and then, and syncs that fail lose blocks. */
+	_Atomic bool is_shaky;
+	struct random shakes, shakes_of_writer;
+	uint64_t place[PLACES_MAX];   /* by sequence, of records that were appended by append_placed */
+	_Atomic unsigned losses;
 };
 
 static int make_bench(void **state)
@@ -53,10 +59,46 @@ static int remove_bench(void **state)
 	return 0;
 }
 
+/* What a device may do to pages whose writing failed: some are as before. They are clean in memory then,
+ * so syncing once more would not write them. */
+static void lose_blocks(struct bench *b, uint64_t number, uint64_t offset)
+{
+	static const uint8_t zeros[BLOCK_BYTES];
+	char path[FILES_PATH_BYTES];
+	file_path(b->folder, number, path);
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+	if (file < 0)
+		return;
+	offset = (offset + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+	for (uint64_t end = offset + LOST_BYTES; offset < end && offset < FILES_SEGMENT_BYTES; offset += BLOCK_BYTES)
+		if (random_below(&b->shakes, 3) == 0 && pwrite(file, zeros, sizeof zeros, (off_t)offset) > 0)
+			b->losses++;
+	close(file);
+}
+
+static void lose_what_was_not_durable(struct bench *b)
+{
+	uint64_t last = journal_durable(b->journal);
+	if (last >= PLACES_MAX || b->place[last] == 0)
+		return;
+	uint64_t number = b->place[last] >> JOURNAL_OFFSET_BITS;
+	uint64_t end = b->place[last] + record_room(sizeof(struct record_head) + body_bytes_of(last));
+	lose_blocks(b, number, end - journal_place(number, 0));
+	lose_blocks(b, number + 1, 0);
+}
+
 static int fault(void *context, enum journal_step step)
 {
 	struct bench *b = context;
-	return step == JOURNAL_STEP_sync ? b->sync_error : b->prepare_error;
+	int error = step == JOURNAL_STEP_sync ? b->sync_error : step == JOURNAL_STEP_write ? b->write_error : b->prepare_error;
+	if (error == 0 && b->is_shaky && random_below(&b->shakes, 3) == 0)
+		error = random_below(&b->shakes, 2) == 0 ? EIO : ENOSPC;
+	if (error == 0 || step != JOURNAL_STEP_sync || !b->is_shaky)
+		return error;
+	/* So long that the writer meets the end of the ring. */
+	clock_sleep_ms((int64_t)random_below(&b->shakes, 4));
+	lose_what_was_not_durable(b);
+	return error;
 }
 
 static void open_bench(struct bench *b, uint64_t expected)
@@ -73,20 +115,31 @@ static void open_bench(struct bench *b, uint64_t expected)
 
 /* ---- errors of the device ------------------------------------------------------------- */
 
-static void an_error_stops_changes_until_resumed(void **state)
+static void wait_for(struct bench *b, bool is_failed)
+{
+	struct journal_stat stat;
+	unsigned tries = 0;
+	do {
+		clock_sleep_ms(1);
+		journal_stat(b->journal, &stat);
+	} while (stat.is_failed != is_failed && ++tries < 10000);
+	assert_int_equal(stat.is_failed, is_failed);
+}
+
+static void an_error_stops_changes_until_it_passes(void **state)
 {
 	struct bench *b = *state;
 	struct journal_stat stat;
-	struct journal_lost lost;
+	struct journal_place at = {0};
 	uint64_t last = 0;
 	open_bench(b, 0);
 	assert_true(append_records(b->journal, &last, 500, 10));
 	assert_true(journal_wait(b->journal, 500, 10000));
-	assert_int_equal(journal_resume(b->journal, &lost), STATUS_ok);
-	assert_true(lost.last < lost.first);
 
 	b->sync_error = EIO;
-	assert_true(append_records(b->journal, &last, 70, 70));
+	for (at.sequence = last; at.sequence < 570;)
+		assert_int_equal(append_at(b->journal, &at), STATUS_ok);
+	journal_commit(b->journal);
 	assert_false(journal_wait(b->journal, 570, 10000));
 	journal_stat(b->journal, &stat);
 	assert_true(stat.is_failed);
@@ -94,64 +147,122 @@ static void an_error_stops_changes_until_resumed(void **state)
 	assert_non_null(strstr(stat.text, "behind 500"));
 	assert_int_equal(stat.durable, 500);
 	assert_int_equal(stat.released, 500);
-	uint64_t sequence = last;
-	assert_int_equal(append_one(b->journal, &sequence), STATUS_journal_full);
-	assert_int_equal(journal_resume(b->journal, &lost), STATUS_journal_full);
+	assert_int_equal(stat.appended, 570);
+	assert_true(stat.failures > 0);
+	struct journal_place no = at;
+	assert_int_equal(append_at(b->journal, &no), STATUS_journal_full);
+	struct checker checker = {.last = 569};
+	assert_int_equal(journal_fetch(b->journal, at.place, check_record, &checker), STATUS_ok);
+	assert_int_equal(checker.wrong, 0);
 
 	b->sync_error = 0;
-	assert_int_equal(journal_resume(b->journal, &lost), STATUS_ok);
-	assert_int_equal(lost.first, 501);
-	assert_int_equal(lost.last, 570);
-	last = 500;
+	wait_for(b, false);
+	assert_int_equal(journal_durable(b->journal), 570);
+	last = 570;
 	assert_true(append_records(b->journal, &last, 10, 1));
-	assert_true(journal_wait(b->journal, 510, 10000));
+	assert_true(journal_wait(b->journal, 580, 10000));
 	journal_stat(b->journal, &stat);
 	assert_false(stat.is_failed);
 	assert_string_equal(stat.text, "");
 	journal_close(&b->journal);
-	open_bench(b, 510);
+	open_bench(b, 580);
 	assert_false(b->report.is_torn);
 }
 
-/* What was given up may lie in several files; it must not come back. */
-static void what_was_given_up_stays_away(void **state)
+static void a_mark_that_fails_is_written_again(void **state)
 {
 	struct bench *b = *state;
-	struct journal_lost lost;
-	struct journal_stat stat;
-	uint64_t durable = 0;
-	struct random random = {.state = 5};
+	uint64_t last = 0;
+	b->options.retry_ms = 2;
 	open_bench(b, 0);
-	for (unsigned i = 0; i < 30; i++) {
-		uint64_t last = durable;
-		assert_true(append_records(b->journal, &last, random_below(&random, 900), 30));
-		assert_true(journal_wait(b->journal, last, 10000));
-		durable = last;
-		do {
+	assert_true(append_records(b->journal, &last, 50, 10));
+	assert_true(journal_wait(b->journal, 50, 10000));
+	b->sync_error = EIO;
+	wait_for(b, true);
+	clock_sleep_ms(20);
+	b->sync_error = 0;
+	wait_for(b, false);
+	b->sync_error = EIO;
+	journal_close(&b->journal);
+	assert_int_equal(journal_verify(b->folder, 0, NULL, NULL, &b->report), STATUS_ok);
+	assert_int_equal(b->report.proven, 50);
+	assert_false(b->report.is_torn);
+}
+
+static void closing_tries_a_last_time(void **state)
+{
+	struct bench *b = *state;
+	uint64_t last = 0;
+	b->options.retry_ms = 1 << 20;
+	open_bench(b, 0);
+	b->write_error = ENOSPC;
+	assert_true(append_records(b->journal, &last, 50, 50));
+	wait_for(b, true);
+	b->write_error = 0;
+	journal_close(&b->journal);
+	open_bench(b, 50);
+	assert_false(b->report.is_torn);
+}
+
+static void append_placed(struct bench *b, uint64_t *last, uint64_t count)
+{
+	for (struct journal_place at = {.sequence = *last}; count > 0; count--) {
+		while (append_at(b->journal, &at) != STATUS_ok)
 			clock_sleep_ms(1);
-			journal_stat(b->journal, &stat);
-		} while (stat.files_ahead < 2);
-		b->sync_error = i % 2 == 0 ? EIO : ENOSPC;
-		for (uint64_t more = 1 + random_below(&random, 4000); more > 0 && append_one(b->journal, &last) == STATUS_ok; more--)
-			;
-		journal_commit(b->journal);
-		assert_false(journal_wait(b->journal, last, 10000));
-		b->sync_error = 0;
-		if (i % 3 == 2) {
-			/* Instead of resuming, the process ends and starts again: all that was written may count. */
-			journal_close(&b->journal);
-			assert_int_equal(journal_verify(b->folder, 0, NULL, NULL, &b->report), STATUS_ok);
-			assert_true(b->report.last >= durable);
-			durable = b->report.last;
-			open_bench(b, durable);
+		*last = at.sequence;
+		b->place[at.sequence] = at.place;
+		if (random_below(&b->shakes_of_writer, 20) == 0)
+			journal_commit(b->journal);
+	}
+	journal_commit(b->journal);
+}
+
+/* The process ends in the middle of failures: what is there is a prefix that holds all that was durable. */
+static void end_and_begin_again(struct bench *b, uint64_t *last)
+{
+	b->sync_error = EIO;
+	uint64_t durable = journal_durable(b->journal);
+	journal_close(&b->journal);
+	b->is_shaky = false;
+	b->sync_error = 0;
+	b->checker = (struct checker){0};
+	assert_int_equal(journal_verify(b->folder, 0, check_record, &b->checker, &b->report), STATUS_ok);
+	assert_int_equal(b->checker.wrong, 0);
+	assert_in_range(b->checker.last, durable, *last);
+	*last = b->checker.last;
+	open_bench(b, *last);
+}
+
+static void failures_at_any_moment_lose_nothing(void **state)
+{
+	struct bench *b = *state;
+	struct journal_stat stat;
+	uint64_t last = 0, failures = 0, full = 0;
+	b->options.retry_ms = 1;
+	b->options.buffer_bytes = 256 << 10;
+	b->shakes.state = 1;
+	b->shakes_of_writer.state = 2;
+	open_bench(b, 0);
+	for (unsigned i = 0; i < 60; i++) {
+		b->is_shaky = true;
+		append_placed(b, &last, 1 + random_below(&b->shakes_of_writer, i % 3 == 1 ? 5000 : 300));
+		journal_stat(b->journal, &stat);
+		failures += stat.failures;
+		full += stat.full;
+		if (i % 4 == 3) {
+			end_and_begin_again(b, &last);
 			continue;
 		}
-		assert_int_equal(journal_resume(b->journal, &lost), STATUS_ok);
-		assert_int_equal(lost.first, durable + 1);
-		assert_int_equal(lost.last, last);
+		b->is_shaky = i % 4 == 2;
+		assert_true(wait_durable(b->journal, last));
 	}
+	b->is_shaky = false;
+	assert_true(wait_durable(b->journal, last));
 	journal_close(&b->journal);
-	open_bench(b, durable);
+	open_bench(b, last);
+	assert_false(b->report.is_torn);
+	assert_true(failures > 100 && full > 10);
+	assert_true(b->losses > 100);
 }
 
 static void a_file_that_cannot_be_made_is_tried_again(void **state)
@@ -246,17 +357,22 @@ static void acknowledge(void *context, uint64_t sequence)
 	(void)n;
 }
 
-[[noreturn]] static void live(struct bench *b, int pipe, uint64_t last)
+/* With failures among its days, or without. */
+[[noreturn]] static void live(struct bench *b, int pipe, uint64_t last, bool is_shaky)
 {
 	struct random random = {.state = last};
 	struct journal_report report;
 	struct checker checker = {0};
 	b->options.released = acknowledge;
 	b->options.context = &pipe;
+	b->options.fault = fault;
+	b->options.fault_context = b;
+	b->options.retry_ms = 1;
 	if (journal_open(&b->journal, &b->options, 0, check_record, &checker, &report) != STATUS_ok || checker.wrong != 0)
 		_exit(1);
 	if (checker.last < last)
 		_exit(2);
+	b->is_shaky = is_shaky;
 	last = checker.last;
 	for (;;)
 		append_records(b->journal, &last, 1 + random_below(&random, 100), 1 + random_below(&random, 40));
@@ -272,7 +388,7 @@ static void killed_at_any_moment_it_keeps_what_it_acknowledged(void **state)
 		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 		pid_t child = fork();
 		if (child == 0)
-			live(b, ends[1], acknowledged);
+			live(b, ends[1], acknowledged, i % 3 == 2);
 		close(ends[1]);
 		/* From before it is open to well into its work. */
 		uint64_t sequence = 0;
@@ -315,8 +431,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		/* First: a thread of an earlier test must not be in the children. */
 		fault_test(killed_at_any_moment_it_keeps_what_it_acknowledged),
-		fault_test(an_error_stops_changes_until_resumed),
-		fault_test(what_was_given_up_stays_away),
+		fault_test(an_error_stops_changes_until_it_passes),
+		fault_test(a_mark_that_fails_is_written_again),
+		fault_test(closing_tries_a_last_time),
+		fault_test(failures_at_any_moment_lose_nothing),
 		fault_test(a_file_that_cannot_be_made_is_tried_again),
 		fault_test(a_journal_that_cannot_begin_says_so),
 		fault_test(a_full_disk_is_survived),

@@ -234,14 +234,14 @@ static void a_running_journal_is_read(void **state)
 static void an_entry_has_a_greatest_size(void **state)
 {
 	struct bench *b = *state;
-	uint64_t sequence = 0;
+	struct journal_place at;
 	uint8_t *body = calloc(1, JOURNAL_BODY_BYTES_MAX + 1);
 	struct journal_entry entry = {.body = body, .body_bytes = JOURNAL_BODY_BYTES_MAX + 1};
 	open_bench(b);
-	assert_int_equal(journal_append(b->journal, &entry, &sequence), STATUS_too_large);
+	assert_int_equal(journal_append(b->journal, &entry, &at), STATUS_too_large);
 	entry.body_bytes--;
 	for (unsigned i = 0; i < 50; i++) {
-		while (journal_append(b->journal, &entry, &sequence) != STATUS_ok)
+		while (journal_append(b->journal, &entry, &at) != STATUS_ok)
 			clock_sleep_ms(1);
 	}
 	journal_commit(b->journal);

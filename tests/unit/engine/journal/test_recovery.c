@@ -352,13 +352,13 @@ static void exchanged_records_are_refused(void **state)
 
 static void append_with_time(struct bench *b, const char *folder, int64_t time_ms)
 {
-	uint64_t sequence = 0;
+	struct journal_place at;
 	struct journal_entry entry = {.body = "12345678", .body_bytes = 8, .time_ms = time_ms};
 	b->options.directory = folder;
 	assert_int_equal(journal_open(&b->journal, &b->options, 0, NULL, NULL, &b->report), STATUS_ok);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(journal_append(b->journal, &entry, &sequence), STATUS_ok);
-	assert_int_equal(sequence, 103);
+		assert_int_equal(journal_append(b->journal, &entry, &at), STATUS_ok);
+	assert_int_equal(at.sequence, 103);
 	journal_close(&b->journal);
 }
 
