@@ -260,6 +260,13 @@ void claims_visit(const struct claims *c, claim_visitor *visit, void *context)
 			visit(context, &at(c, slot)->claim);
 }
 
+void claims_visit_tallies(const struct claims *c, claim_tally_visitor *visit, void *context)
+{
+	for (uint32_t slot = 0; slot < c->tallies.capacity; slot++)
+		if (slots_is_live(&c->tallies, slot))
+			visit(context, tally_at(c, slot)->reward, tally_at(c, slot)->taken);
+}
+
 static void add_digest(void *context, const struct claim *claim)
 {
 	uint64_t *sum = context;

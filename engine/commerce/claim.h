@@ -73,6 +73,10 @@ status claims_prepare(struct claims *claims);
 typedef void claim_visitor(void *context, const struct claim *claim);
 void claims_visit(const struct claims *claims, claim_visitor *visit, void *context);
 
+/* Calls for every reward that was claimed: how many are taken. The form of the id is not known. */
+typedef void claim_tally_visitor(void *context, struct wire_id reward, uint64_t taken);
+void claims_visit_tallies(const struct claims *claims, claim_tally_visitor *visit, void *context);
+
 uint64_t claims_digest(const struct claims *claims);
 bool claims_are_valid(const struct claims *claims);
 

@@ -73,6 +73,9 @@ extern const struct effect_handler effect_handler_payment;
 typedef status reader(const struct state *state, const struct event *event, struct reply *reply, struct problem *problem);
 reader read_product_get, read_cart_get, read_payment_get;
 
+/* The effect's reward as the store takes it; its text stays in the effect, `taken` is the caller's. */
+struct reward handler_reward_of(const struct effect_reward_put *effect);
+
 /* A refusal that is final for its id, as an effect. NULL: the arena is full. */
 struct effect_head *plan_refusal(const struct planning *p, status s);
 

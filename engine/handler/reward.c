@@ -3,8 +3,7 @@
 
 static struct identifier reward_id(struct wire_id id, uint32_t flags) { return id_of(id, flags, EVENT_REWARD_IS_UUID); }
 
-/* The effect's reward as the store takes it; its text stays in the effect. */
-static struct reward reward_of(const struct effect_reward_put *e)
+struct reward handler_reward_of(const struct effect_reward_put *e)
 {
 	struct reward reward = {
 		.id = reward_id(e->reward, e->head.flags),
@@ -53,7 +52,7 @@ static status reward_put_plan(const struct state *state, const struct planning *
 	e->name_bytes = (uint8_t)r->name.bytes;
 	memcpy(e->name, event->text + r->name.offset, e->name_bytes);
 
-	struct reward reward = reward_of(e);
+	struct reward reward = handler_reward_of(e);
 	status s = store_can_put(state->store, &reward);
 	*effect = &e->head;
 	if (s == STATUS_pool_exhausted)
@@ -66,7 +65,7 @@ static void reward_put_apply(struct state *state, const struct effect_head *effe
 	(void)place;
 	if (state->store == NULL)
 		return;
-	struct reward reward = reward_of((const struct effect_reward_put *)effect);
+	struct reward reward = handler_reward_of((const struct effect_reward_put *)effect);
 	reward.taken = claims_taken(&state->commerce->claims, reward.id);
 	status s = store_put(state->store, &reward);
 	CHECK(s == STATUS_ok, "planned reward.put was refused: %s", status_code(s));

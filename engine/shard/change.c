@@ -157,8 +157,6 @@ static status change(struct shard *shard, const struct event *event, const struc
 		snprintf(problem->message, sizeof problem->message, "the id was used before, and its answer cannot be read back");
 		return STATUS_internal;
 	}
-	if (shard->journal != NULL && journal_is_failed(shard->journal))
-		return STATUS_journal_full;
 	if (seen == SEEN_other)
 		return STATUS_id_reused;
 

@@ -88,6 +88,14 @@ struct batch *held_open(struct held *h, void **bytes)
 	return batch;
 }
 
+void held_cancel(struct held *h, struct batch *batch)
+{
+	struct pool_handle handle = batch->handle;
+	status s = pool_return(h->batches, &handle);
+	CHECK(s == STATUS_ok, "a batch that is not ours: %s", status_code(s));
+	atomic_fetch_sub_explicit(&h->pending, 1, memory_order_relaxed);
+}
+
 void held_close(struct held *h, struct batch *batch, struct shard_job *job, size_t reply_bytes, uint64_t seq)
 {
 	batch->job = job;

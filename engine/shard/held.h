@@ -62,6 +62,8 @@ void held_bill(const struct shard_options *options, struct bill *bill);
 
 /* Room for the largest reply, and a batch to hold it; NULL: the writer has to wait for room. */
 struct batch *held_open(struct held *held, void **bytes);
+/* It is not needed after all. */
+void held_cancel(struct held *held, struct batch *batch);
 /* The reply stands in the bytes that held_open gave; it leaves when seq is released. */
 void held_close(struct held *held, struct batch *batch, struct shard_job *job, size_t reply_bytes, uint64_t seq);
 /* Keeps an effect's publications until seq is released; without room they are dropped and counted: who listens

@@ -43,7 +43,110 @@ static void answer_reward_get(struct worker *worker, const struct event *event, 
 	reply_problem(reply, &problem, 0);
 }
 
-void query_answer(struct worker *worker, const struct event *event, int64_t now_ms, struct reply *reply)
+/* ---- feed.read ------------------------------------------------------------------------------- */
+
+/* Records looked at in one go, and in one event: most hold no publication that is asked for. */
+enum { FEED_RECORDS = 64, FEED_RECORDS_MAX = 65536, FEED_BYTES = 512 << 10 };
+
+struct feeding {
+	struct feed feed;
+	struct cursor out;
+	const char *topics;
+	size_t topics_bytes;
+	uint32_t limit;
+	bool is_full;
+};
+
+static bool is_asked(const struct feeding *f, const char *topic)
+{
+	size_t bytes = strlen(topic);
+	const char *end = f->topics + f->topics_bytes;
+	for (const char *at = f->topics; at < end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const char *stop = comma != NULL ? comma : end;
+		if ((size_t)(stop - at) == bytes && memcmp(at, topic, bytes) == 0)
+			return true;
+		at = stop + 1;
+	}
+	return f->topics_bytes == 0;
+}
+
+/* All publications of a record or none of them, so that `last` is true. */
+static void feed_record(void *context, const struct journal_record *record)
+{
+	struct feeding *f = context;
+	const struct effect_head *effect = record->body;
+	if (f->is_full || !effect_is_whole(record->body, record->body_bytes))
+		return;
+	size_t start = cursor_used(&f->out);
+	uint32_t count = f->feed.count;
+	for (unsigned i = 0; i < effect_publications(effect); i++) {
+		size_t before = cursor_used(&f->out);
+		if (!is_asked(f, effect_publish(effect, i, record->sequence, &f->out))) {
+			cursor_rewind(&f->out, before);
+			continue;
+		}
+		cursor_byte(&f->out, '\n');
+		f->feed.count++;
+	}
+	if (f->out.full || f->feed.count > f->limit) {
+		cursor_rewind(&f->out, start);
+		f->feed.count = count;
+		f->is_full = true;
+		return;
+	}
+	f->feed.last = record->sequence;
+}
+
+static status read_feed(struct journal *journal, struct feeding *f)
+{
+	for (uint32_t looked = 0; looked < FEED_RECORDS_MAX && !f->is_full; looked += FEED_RECORDS) {
+		uint64_t after = f->feed.last;
+		status s = journal_read(journal, after, FEED_RECORDS, feed_record, f, &(uint64_t){0});
+		if (s != STATUS_ok)
+			return s;
+		if (f->feed.last == after)
+			break;
+	}
+	f->feed.has_more = f->feed.last < journal_durable(journal);
+	f->feed.bytes = cursor_used(&f->out);
+	return STATUS_ok;
+}
+
+static void answer_feed(struct shard *shard, struct worker *worker, const struct event *event, struct reply *reply)
+{
+	const struct feed_read_record *r = event->feed_read;
+	struct feeding f = {
+		.feed.last = (uint64_t)r->after,
+		.topics = event->text + r->topics.offset,
+		.topics_bytes = r->topics.bytes,
+		.limit = r->limit != 0 ? r->limit : FEED_LIMIT_DEFAULT,
+	};
+	size_t mark = arena_mark(&worker->arena);
+	char *room = arena_take(&worker->arena, FEED_BYTES, 8);
+	status s = room == NULL ? STATUS_overloaded : shard->journal == NULL ? STATUS_not_found : STATUS_ok;
+	if (s == STATUS_ok) {
+		cursor_init(&f.out, room, FEED_BYTES);
+		f.feed.lines = room;
+		s = read_feed(shard->journal, &f);
+	}
+	if (s == STATUS_ok) {
+		reply_feed(reply, event, &f.feed);
+	} else {
+		struct problem problem = {
+			.status = s == STATUS_not_found ? STATUS_not_found : STATUS_internal,
+			.field = "after",
+			.message = "what came right behind this seq is kept no more (data.retention_ms); begin with a read of the state",
+			.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
+			.id = event_id(event),
+		};
+		metric_add(&worker->counters.refused[problem.status], 1);
+		reply_problem(reply, &problem, 0);
+	}
+	arena_reset(&worker->arena, mark);
+}
+
+void query_answer(struct shard *shard, struct worker *worker, const struct event *event, int64_t now_ms, struct reply *reply)
 {
 	switch (event->type) {
 	case EVENT_ping:
@@ -54,6 +157,9 @@ void query_answer(struct worker *worker, const struct event *event, int64_t now_
 		return;
 	case EVENT_reward_get:
 		answer_reward_get(worker, event, reply);
+		return;
+	case EVENT_feed_read:
+		answer_feed(shard, worker, event, reply);
 		return;
 	default:
 		CHECK(false, "event type %d is no query", (int)event->type);

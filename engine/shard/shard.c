@@ -3,10 +3,13 @@
  *
  *   net receives it ──► shard_handle (submit.c) ── only queries ──► shard_answer, here,
  *                             │                                    on the same thread
- *                             └─ with a change ──► ring ──► run_writer ──► shard_answer
+ *                             └─ for the writer ──► ring ──► run_writer, here ──► shard_change (change.c):
+ *                                                            plan, journal, apply (handler), answer
+ *                                                                                   │
+ *               net sends it ◄── held_release (held.c) ◄── durable ◄── journal's flusher
  *
- * shard_answer takes the events one after another: decode and validate (proto), then
- * answer (query.c) or plan, apply (handler), and encode the result (proto).
+ * The writer takes what waits, one message after another, its events in order; the flusher makes
+ * durable what came meanwhile, at once for all, and lets the replies go.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -15,7 +18,6 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/thread.h"
-#include "engine/router/dispatch.h"
 #include "engine/shard/query.h"
 
 #include <signal.h>
@@ -24,60 +26,7 @@
 const struct option shard_option_rows[] = {SHARD_OPTIONS(OPTION_ROW)};
 const size_t shard_option_count = COUNT_OF(shard_option_rows);
 
-static void fill_problem(struct problem *problem, const struct event *event)
-{
-	*problem = (struct problem){
-		.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
-		.id = event_id(event),
-	};
-}
-
-/* Deadlines count from receipt: what waited too long for the writer is not done. */
-static bool is_late(const struct event *event, const struct shard_job *job)
-{
-	return (event->head->flags & EVENT_HAS_DEADLINE) != 0 &&
-	       clock_monotonic_ns() - job->received_ns > (int64_t)event->head->deadline_ms * 1000000;
-}
-
-/* plan, apply: one change. The journal will stand between the two. */
-static status change(struct shard *shard, const struct event *event, const struct shard_job *job,
-                     struct problem *problem)
-{
-	const struct handler *handler = dispatch_handler(event->type);
-	CHECK(handler != NULL, "no handler for %s", event_name(event->type));
-	if (atomic_load_explicit(&shard->draining, memory_order_relaxed))
-		return STATUS_draining;
-	if (is_late(event, job))
-		return STATUS_deadline_exceeded;
-
-	struct effect_head *effect = NULL;
-	size_t mark = arena_mark(&shard->effects);
-	status s = handler->plan(&shard->state, event, &shard->effects, &effect, problem);
-	if (s == STATUS_ok) {
-		shard->seq++;
-		handler->apply(&shard->state, effect);
-		store_publish(shard->state.store);
-	}
-	arena_reset(&shard->effects, mark);
-	return s;
-}
-
-static void answer_change(struct shard *shard, struct worker *worker, const struct event *event,
-                          const struct shard_job *job, struct reply *reply)
-{
-	struct problem problem;
-	fill_problem(&problem, event);
-	status s = change(shard, event, job, &problem);
-	if (s == STATUS_ok) {
-		reply_ok(reply, event, shard->seq);
-		return;
-	}
-	problem.status = s;
-	shard_count_problem(worker, s);
-	reply_problem(reply, &problem, s == STATUS_overloaded ? RETRY_AFTER_MS : 0);
-}
-
-void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job, bool is_writer)
+void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job)
 {
 	struct request *request = &worker->request;
 	struct reply reply;
@@ -92,10 +41,7 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 			continue;
 		}
 		metric_add(&worker->counters.events[event.type], 1);
-		if (is_writer && event_is_change(event.type))
-			answer_change(shard, worker, &event, job, &reply);
-		else
-			query_answer(worker, &event, job->received_ms, &reply);
+		query_answer(shard, worker, &event, job->received_ms, &reply);
 	}
 	request_close(request);
 	worker_finish(worker, job, reply_close(&reply));
@@ -103,15 +49,93 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 
 /* ---- the writer's thread --------------------------------------------------------- */
 
-static void write_one(struct shard *shard, struct shard_job *job)
+static void answer_one(struct shard *shard, const struct shard_job *job, struct reply *reply)
 {
 	struct worker *worker = shard->writer;
+	struct event event;
 	struct problem problem;
-	status s = request_open(&worker->request, job->message, job->message_bytes, &shard->limits, &worker->arena, &problem);
+	status s = request_next(&worker->request, &event, &problem);
+	if (s != STATUS_ok) {
+		shard_count_problem(worker, s);
+		reply_problem(reply, &problem, 0);
+		return;
+	}
+	metric_add(&worker->counters.events[event.type], 1);
+	switch (event_class_of(event.type)) {
+	case EVENT_CHANGE: shard_change(shard, &event, job, reply); return;
+	case EVENT_READ: shard_read(shard, &event, job, reply); return;
+	case EVENT_QUERY: query_answer(shard, worker, &event, job->received_ms, reply); return;
+	}
+}
+
+/* The reply goes where it waits for the journal; it says what was done up to now. */
+static void write_one(struct shard *shard, struct shard_job *job, struct batch *batch, void *bytes)
+{
+	struct request *request = &shard->writer->request;
+	struct problem problem;
+	struct reply reply;
+	status s = request_open(request, job->message, job->message_bytes, &shard->limits, &shard->writer->arena, &problem);
 	CHECK(s == STATUS_ok, "a message that was decoded once does not decode again: %s", problem.message);
-	metric_add(&worker->counters.messages[worker->request.encoding], 1);
-	shard_answer(shard, worker, job, true);
-	atomic_fetch_sub_explicit(&shard->queued, 1, memory_order_release);
+	metric_add(&shard->writer->counters.messages[request->encoding], 1);
+	reply_open(&reply, request, bytes, (size_t)shard->options.reply_bytes_max);
+	for (uint32_t i = 0; i < request->count; i++)
+		answer_one(shard, job, &reply);
+	request_close(request);
+	held_close(&shard->held, batch, job, reply_close(&reply), shard->seq);
+}
+
+uint64_t shard_released(void *context)
+{
+	const struct shard *shard = context;
+	return shard->journal != NULL ? journal_released(shard->journal) : UINT64_MAX;
+}
+
+/* On the journal's flusher. */
+void shard_on_released(void *context, uint64_t sequence)
+{
+	struct shard *shard = context;
+	(void)sequence;
+	held_release(&shard->held, shard_released, shard);
+	if (atomic_load_explicit(&shard->waits_for_room, memory_order_acquire))
+		wakeup_signal(&shard->wakeup);
+}
+
+/* The flusher starts with what there is; what comes while it works goes with its next round. */
+static void commit(struct shard *shard)
+{
+	if (shard->committed != shard->seq && shard->journal != NULL)
+		journal_commit(shard->journal);
+	shard->committed = shard->seq;
+	held_release(&shard->held, shard_released, shard);
+}
+
+enum { COMMIT_EVERY = 256, SWEEP_NS = 50000000, SWEEP_MS = 50 };
+
+/* Takes messages until there are none, or no room for a reply. */
+static void write_all(struct shard *shard)
+{
+	for (;;) {
+		void *bytes;
+		struct batch *batch = held_open(&shard->held, &bytes);
+		atomic_store_explicit(&shard->waits_for_room, batch == NULL, memory_order_release);
+		if (batch == NULL && (batch = held_open(&shard->held, &bytes)) == NULL)
+			return; /* who makes room next wakes us */
+		struct shard_job *job = ring_pop(&shard->queue);
+		if (job == NULL) {
+			held_cancel(&shard->held, batch);
+			return;
+		}
+		write_one(shard, job, batch, bytes);
+		atomic_fetch_sub_explicit(&shard->queued, 1, memory_order_release);
+		if (shard->seq - shard->committed >= COMMIT_EVERY)
+			commit(shard);
+	}
+}
+
+static bool has_time_to_keep(const struct shard *shard)
+{
+	const struct commerce *c = shard->parts.commerce;
+	return slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0;
 }
 
 static void *run_writer(void *argument)
@@ -120,12 +144,16 @@ static void *run_writer(void *argument)
 	thread_name("trove-writer");
 	for (;;) {
 		uint32_t ticket = wakeup_prepare(&shard->wakeup);
-		struct shard_job *job;
-		while ((job = ring_pop(&shard->queue)) != NULL)
-			write_one(shard, job);
+		write_all(shard);
+		int64_t now_ns = clock_monotonic_ns();
+		if (now_ns - shard->swept_ns >= SWEEP_NS) {
+			shard_sweep(shard);
+			shard->swept_ns = now_ns;
+		}
+		commit(shard);
 		if (atomic_load(&shard->stopping) && ring_size(&shard->queue) == 0)
 			return NULL;
-		wakeup_wait(&shard->wakeup, ticket, -1);
+		wakeup_wait(&shard->wakeup, ticket, has_time_to_keep(shard) ? SWEEP_MS : -1);
 	}
 }
 
@@ -196,25 +224,52 @@ static status setup_workers(struct shard *shard)
 	return STATUS_ok;
 }
 
-status shard_setup(struct shard **out, const struct shard_options *options, struct store *store)
+static struct state state_of(const struct shard_parts *parts, bool is_plane)
+{
+	return (struct state){
+		.commerce = parts->commerce,
+		.store = parts->store,
+		.carts_ttl_ms = parts->carts_ttl_ms,
+		.payments_ttl_ms = parts->payments_ttl_ms,
+		.is_plane = is_plane,
+	};
+}
+
+static status setup_parts(struct shard *shard, struct journal_report *report)
+{
+	const struct shard_options *o = &shard->options;
+	status s = ring_init(&shard->queue, (unsigned)o->queue);
+	if (s == STATUS_ok)
+		s = arena_init(&shard->effects, EFFECT_BYTES,
+		               &(struct arena_options){.name = "effects of one batch", .account = o->account});
+	if (s == STATUS_ok)
+		s = held_init(&shard->held, o, &shard->parts);
+	if (s == STATUS_ok)
+		s = setup_workers(shard);
+	shard->state.reader = s == STATUS_ok ? shard->writer->reader : NULL;
+	shard->stored = s == STATUS_ok ? calloc(1, sizeof *shard->stored) : NULL;
+	if (s == STATUS_ok && shard->stored == NULL)
+		s = STATUS_pool_exhausted;
+	if (s == STATUS_ok && shard->parts.journal != NULL)
+		s = shard_recover(shard, report);
+	return s == STATUS_ok ? start_writer(shard) : s;
+}
+
+status shard_setup(struct shard **out, const struct shard_options *options, const struct shard_parts *parts,
+                   struct journal_report *report)
 {
 	*out = NULL;
+	*report = (struct journal_report){};
 	struct shard *shard = aligned_alloc(CACHE_LINE_BYTES, sizeof *shard);
 	if (shard == NULL)
 		return STATUS_pool_exhausted;
 	memset((void *)shard, 0, sizeof *shard);
 	shard->options = *options;
+	shard->parts = *parts;
 	shard->limits = (struct protocol_limits){.batch_max = (uint32_t)options->batch_max, .is_plane = options->is_plane};
-	shard->state.store = store;
+	shard->state = state_of(parts, options->is_plane);
 	wakeup_init(&shard->wakeup);
-	status s = ring_init(&shard->queue, (unsigned)options->queue);
-	if (s == STATUS_ok)
-		s = arena_init(&shard->effects, EFFECT_BYTES,
-		               &(struct arena_options){.name = "effects of one batch", .account = options->account});
-	if (s == STATUS_ok)
-		s = setup_workers(shard);
-	if (s == STATUS_ok)
-		s = start_writer(shard);
+	status s = setup_parts(shard, report);
 	if (s != STATUS_ok)
 		shard_teardown(&shard);
 	*out = shard;
@@ -232,20 +287,26 @@ void shard_teardown(struct shard **out)
 		wakeup_signal(&shard->wakeup);
 		pthread_join(shard->thread, NULL);
 	}
+	if (shard->journal != NULL)
+		journal_close(&shard->journal);
 	if (shard->workers != NULL)
 		for (unsigned i = 0; i <= shard->options.workers; i++)
 			worker_deinit(&shard->workers[i]);
 	free((void *)shard->workers);
+	free(shard->stored);
+	held_deinit(&shard->held);
 	arena_deinit(&shard->effects);
 	ring_deinit(&shard->queue);
 	free((void *)shard);
 }
 
+struct journal *shard_journal(struct shard *shard) { return shard->journal; }
+
 void shard_drain(struct shard *shard) { atomic_store(&shard->draining, true); }
 
 uint64_t shard_in_flight(const struct shard *shard)
 {
-	uint64_t count = atomic_load(&shard->queued);
+	uint64_t count = atomic_load(&shard->queued) + atomic_load(&shard->held.pending);
 	for (unsigned i = 0; i < shard->options.workers; i++)
 		count += atomic_load(&shard->workers[i].busy);
 	return count;

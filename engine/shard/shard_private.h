@@ -36,7 +36,8 @@ struct shard {
 	atomic_bool stopping;
 	struct ring queue;
 	struct wakeup wakeup;
-	/* Jobs pushed and not yet done, on a line of its own: many threads write it. */
+	atomic_bool waits_for_room;
+	/* Jobs pushed and not yet taken, on a line of its own: many threads write it. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t queued;
 };
 
@@ -55,6 +56,8 @@ struct stored {
 
 /* shard.c: answers one message of queries from end to end on the calling thread. */
 void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job);
+/* The journal's hook: replies may leave. */
+void shard_on_released(void *shard, uint64_t sequence);
 /* Up to where changes are as durable as they have to be. */
 uint64_t shard_released(void *shard);
 
