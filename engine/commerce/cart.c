@@ -41,16 +41,6 @@ status carts_prepare(struct carts *c) { return slots_prepare(&c->slots); }
 
 status carts_prepare_lines(struct carts *c) { return slots_prepare(&c->extents); }
 
-const char *cart_state_name(enum cart_state state)
-{
-	static const char *const names[] = {
-#define X(name) #name,
-		CART_STATE_TABLE(X)
-#undef X
-	};
-	return names[state];
-}
-
 /* ---- finding ------------------------------------------------------------------------------------ */
 
 uint32_t cart_find(const struct carts *c, struct wire_id id)

@@ -69,16 +69,6 @@ status payment_plan(const struct payment *before, enum payment_event event, int6
 	return STATUS_ok;
 }
 
-const char *payment_state_name(enum payment_state state)
-{
-	static const char *const names[] = {
-#define X(name, text) #name,
-		PAYMENT_STATE_TABLE(X)
-#undef X
-	};
-	return names[state];
-}
-
 const char *payment_event_name(enum payment_event event)
 {
 	static const char *const names[] = {

@@ -8,7 +8,9 @@ static void *effect_take(struct arena *arena, size_t bytes, enum effect_type typ
 	memset(head, 0, bytes);
 	head->bytes = (uint32_t)bytes;
 	head->type = (uint16_t)type;
-	head->flags = (uint16_t)(event->head->flags & EVENT_REWARD_IS_UUID);
+	head->event_type = (uint16_t)event->type;
+	head->flags = event->head->flags & ~(uint32_t)EVENT_HAS_DEADLINE;
+	head->id = event->head->id;
 	return head;
 }
 

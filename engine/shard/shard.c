@@ -44,7 +44,8 @@ static status change(struct shard *shard, const struct event *event, const struc
                      struct problem *problem)
 {
 	const struct handler *handler = dispatch_handler(event->type);
-	CHECK(handler != NULL, "no handler for %s", event_name(event->type));
+	if (handler == NULL)
+		return STATUS_unknown_type;
 	if (atomic_load_explicit(&shard->draining, memory_order_relaxed))
 		return STATUS_draining;
 	if (is_late(event, job))
@@ -69,7 +70,7 @@ static void answer_change(struct shard *shard, struct worker *worker, const stru
 	fill_problem(&problem, event);
 	status s = change(shard, event, job, &problem);
 	if (s == STATUS_ok) {
-		reply_ok(reply, event, shard->seq);
+		reply_ok(reply, event, (struct change_note){shard->seq, false});
 		return;
 	}
 	problem.status = s;

@@ -59,7 +59,7 @@ void shard_handle(struct shard *shard, struct shard_job *job)
 		shard_count_problem(worker, s);
 		size_t bytes = reply_refusal(request->encoding, &problem, 0, worker->reply.bytes, worker->reply.capacity);
 		worker_finish(worker, job, bytes);
-	} else if (!request_has_change(request)) {
+	} else if (!request_needs_writer(request)) {
 		metric_add(&worker->counters.messages[request->encoding], 1);
 		shard_answer(shard, worker, job, false);
 	} else if (queue_job(shard, job)) {

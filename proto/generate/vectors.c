@@ -50,7 +50,7 @@ static void answer(struct reply *p, struct request *r, uint64_t *seq)
 	else if (event.type == EVENT_reward_get)
 		reply_reward(p, &event, &view);
 	else
-		reply_ok(p, &event, (*seq)++);
+		reply_ok(p, &event, (struct change_note){(*seq)++, false});
 }
 
 static void write_reply(struct arena *arena, const void *message, size_t bytes, FILE *json, FILE *hex)
