@@ -99,8 +99,10 @@ static void spoil(struct random *random, struct wire_event *e)
 		put_number(at, number);
 	else if (f->form == FIELD_area_box && area == LOCATE_BOX)
 		put_number(at + sizeof(double) * random_below(random, 4), number);
-	else if (f->form == FIELD_kind || f->form == FIELD_kinds || f->form == FIELD_name)
+	else if (f->form == FIELD_kind || f->form == FIELD_kinds || f->form == FIELD_name || f->form == FIELD_sku)
 		spoil_text(random, e);
+	else if (f->form == FIELD_currency)
+		at[random_below(random, CURRENCY_BYTES)] = (uint8_t)"Aa1\n"[random_below(random, 4)];
 	else if (f->form == FIELD_benefit && e->record[offsetof(struct reward_put_record, benefit_type)] != BENEFIT_NONE)
 		put_integer(at, sizeof integer, integer);
 }
@@ -170,7 +172,7 @@ static void answer(struct wire *w, const void *message, size_t bytes)
 		else if (w->event.type == EVENT_reward_get)
 			reply_reward(&reply, &w->event, &view);
 		else
-			reply_ok(&reply, &w->event, (struct change_note){i, false});
+			wire_result(&reply, &w->event);
 	}
 	w->reply_bytes = reply_close(&reply);
 	request_close(&w->request);
