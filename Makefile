@@ -249,7 +249,7 @@ generate: $(out)/proto/generate/generate ## write what follows from the tables o
 	$(quiet)$< .
 $(out)/proto/generate/generate: $(generate_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
-	$(quiet)$(CC) $(all_ldflags) -o $@ $(generate_objects) $(out)/libengine.a $(libraries)
+	$(quiet)$(CC) $(all_ldflags) -o $@ $(generate_objects) $(heap_library) $(out)/libengine.a $(libraries)
 -include $(generate_objects:.o=.d)
 
 clean: ## remove build/

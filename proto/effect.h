@@ -217,6 +217,30 @@ bool effect_event(const struct effect_head *effect, struct event *event);
 
 /* ---- publications ---- */
 
+/* X(symbol, topic, made of an effect and so told by feed.read) */
+#define TOPIC_TABLE(X) \
+	X(reward_claimed, "reward.claimed", true) \
+	X(reward_depleted, "reward.depleted", true) \
+	X(cart_checked_out, "cart.checked_out", true) \
+	X(cart_abandoned, "cart.abandoned", true) \
+	X(payment_authorized, "payment.authorized", true) \
+	X(payment_captured, "payment.captured", true) \
+	X(payment_voided, "payment.voided", true) \
+	X(payment_refunded, "payment.refunded", true) \
+	X(payment_expired, "payment.expired", true) \
+	X(canary_changed, "canary.changed", false) \
+	X(service_state, "service.state", false)
+
+enum topic {
+#define X(symbol, name, is_of_effect) TOPIC_##symbol,
+	TOPIC_TABLE(X)
+#undef X
+	TOPIC_COUNT
+};
+
+/* Static text. */
+const char *topic_name(enum topic topic);
+
 enum { PUBLICATIONS_MAX = 2, PUBLICATION_BYTES_MAX = 768 };
 
 /* How many publications an effect makes. */

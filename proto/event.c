@@ -5,6 +5,9 @@
 #define X(symbol, number, name, class, record, result) static_assert((number) >= 1 && (number) <= EVENT_TYPE_MAX);
 EVENT_TABLE(X)
 #undef X
+#define X(symbol, number, name, class, record, result) static_assert(sizeof(struct record) <= EVENT_RECORD_BYTES_MAX);
+EVENT_TABLE(X)
+#undef X
 
 struct entry {
 	const char *name;
@@ -35,9 +38,9 @@ enum event_type event_type_of(const char *name, size_t bytes)
 	return EVENT_NONE;
 }
 
-bool event_is_change(enum event_type type)
-{
-	return entry_of(type)->name != NULL && entry_of(type)->class == EVENT_CHANGE;
-}
+static_assert(EVENT_QUERY == 0, "what is no event is a query");
+enum event_class event_class_of(enum event_type type) { return entry_of(type)->class; }
+
+bool event_is_change(enum event_type type) { return event_class_of(type) == EVENT_CHANGE; }
 
 size_t event_record_bytes(enum event_type type) { return entry_of(type)->record_bytes; }

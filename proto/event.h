@@ -526,6 +526,7 @@ struct event {
 const char *event_name(enum event_type type);
 /* EVENT_NONE for a name that is none. */
 enum event_type event_type_of(const char *name, size_t bytes);
+/* EVENT_QUERY for a number that is no type. */
 enum event_class event_class_of(enum event_type type);
 bool event_is_change(enum event_type type);
 size_t event_record_bytes(enum event_type type);

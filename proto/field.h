@@ -21,7 +21,9 @@
 	X(kind, "string") \
 	X(kinds, "string[]") \
 	X(name, "string") \
-	X(benefit, "Benefit")
+	X(benefit, "Benefit") \
+	X(sku, "string") \
+	X(currency, "string")
 
 enum field_form {
 #define X(form, typescript) FIELD_##form,

@@ -28,7 +28,7 @@ static status check_integer(const struct check *c, const struct field *f)
 {
 	int64_t value = field_integer_load(f, c->record);
 	bool is_given = f->has != 0 ? (c->flags & f->has) != 0 : value != f->absent;
-	if (is_given)
+	if (is_given || f->need == FIELD_required)
 		return field_check_integer(f, value, c->problem);
 	return value == f->absent ? STATUS_ok : INVALID(c, f->name, "must be %lld without its flag", (long long)f->absent);
 }
@@ -175,7 +175,8 @@ static status check_kinds(const struct check *c, const struct field *f)
 	return STATUS_ok;
 }
 
-static status check_name(const struct check *c, const struct field *f)
+/* Names and skus. */
+static status check_line(const struct check *c, const struct field *f, size_t bytes_max)
 {
 	const char *text;
 	size_t bytes;
@@ -183,8 +184,8 @@ static status check_name(const struct check *c, const struct field *f)
 		return STATUS_invalid_field;
 	if (text == NULL)
 		return STATUS_ok;
-	if (bytes > NAME_BYTES_MAX)
-		return INVALID(c, f->name, "must be 1 to %d bytes, not %zu", NAME_BYTES_MAX, bytes);
+	if (bytes > bytes_max)
+		return INVALID(c, f->name, "must be 1 to %zu bytes, not %zu", bytes_max, bytes);
 	if (text_utf8_prefix(text, bytes) != bytes)
 		return INVALID(c, f->name, "is not valid UTF-8");
 	if (text_has_control(text, bytes))
@@ -192,12 +193,11 @@ static status check_name(const struct check *c, const struct field *f)
 	return STATUS_ok;
 }
 
-static bool is_currency(const char *text)
+static status check_currency(const struct check *c, const struct field *f)
 {
-	for (unsigned i = 0; i < CURRENCY_BYTES; i++)
-		if (text[i] < 'A' || text[i] > 'Z')
-			return false;
-	return true;
+	if (text_is_currency((const char *)c->record + f->offset))
+		return STATUS_ok;
+	return INVALID(c, f->name, "must be three letters A-Z (ISO 4217)");
 }
 
 static status check_benefit(const struct check *c)
@@ -219,7 +219,7 @@ static status check_benefit(const struct check *c)
 		if (value < 1 || value > INTEGER_MAX)
 			return INVALID(c, "benefit.amount", "must be an integer from 1 to %lld, not %lld",
 			               (long long)INTEGER_MAX, (long long)value);
-		return is_currency(r->benefit_currency)
+		return text_is_currency(r->benefit_currency)
 		               ? STATUS_ok
 		               : INVALID(c, "benefit.currency", "must be three letters A-Z (ISO 4217)");
 	default:
@@ -239,10 +239,53 @@ static status check_field(const struct check *c, const struct field *f)
 	case FIELD_area_box: return STATUS_ok; /* check_area saw to it */
 	case FIELD_kind: return check_kind(c, f);
 	case FIELD_kinds: return check_kinds(c, f);
-	case FIELD_name: return check_name(c, f);
+	case FIELD_name: return check_line(c, f, NAME_BYTES_MAX);
 	case FIELD_benefit: return check_benefit(c);
+	case FIELD_sku: return check_line(c, f, SKU_BYTES_MAX);
+	case FIELD_currency: return check_currency(c, f);
 	}
 	unreachable();
+}
+
+/* What JSON says by leaving it out: missing comes before anything that is wrong. */
+static status check_missing(const struct check *c, enum event_type type, const struct field_list *list)
+{
+	if ((c->flags & EVENT_HAS_ID) == 0 && event_is_change(type))
+		return problem_set(c->problem, STATUS_missing_field, "id", "%s changes state and needs an id", event_name(type));
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct field *f = &list->fields[i];
+		struct wire_text place;
+		if (f->form != FIELD_sku)
+			continue;
+		memcpy(&place, c->record + f->offset, sizeof place);
+		if (place.bytes == 0)
+			return problem_set(c->problem, STATUS_missing_field, f->name, "this field is required");
+	}
+	return STATUS_ok;
+}
+
+/* What goes over the single fields. */
+static status check_record(const struct check *c, enum event_type type)
+{
+	static const struct {
+		uint16_t offset, bytes;
+	} zeros[EVENT_TYPE_MAX + 1] = {
+#define ZERO(symbol, record) \
+	[EVENT_##symbol] = {offsetof(struct record, zero), sizeof((struct record *)nullptr)->zero}
+		ZERO(product_put, product_put_record), ZERO(cart_open, cart_open_record), ZERO(cart_add, cart_line_record),
+		ZERO(cart_set, cart_line_record), ZERO(cart_remove, cart_line_record),
+		ZERO(payment_authorize, payment_authorize_record), ZERO(feed_read, feed_read_record),
+#undef ZERO
+	};
+	const struct reward_put_record *put = (const void *)c->record;
+	const struct cart_line_record *line = (const void *)c->record;
+	if (!is_zero(c->record + zeros[type].offset, zeros[type].bytes))
+		return INVALID(c, "zero", "must be zero");
+	if (type == EVENT_reward_put && put->from_ms >= put->until_ms)
+		return INVALID(c, "until", "must be later than from");
+	if (type == EVENT_cart_remove && line->unit_price != PRICE_OF_CATALOGUE)
+		return INVALID(c, "unit_price", "must be %lld, cart.remove has no price", (long long)PRICE_OF_CATALOGUE);
+	return STATUS_ok;
 }
 
 status field_check(enum event_type type, const void *record, const char *text, size_t text_bytes,
@@ -251,19 +294,15 @@ status field_check(enum event_type type, const void *record, const char *text, s
 	const struct field_list *list = field_list_of(type);
 	const struct event_head *head = record;
 	const struct check c = {record, text, text_bytes, limits, head->flags, problem};
-	if ((c.flags & EVENT_HAS_ID) == 0 && event_is_change(type))
-		return problem_set(problem, STATUS_missing_field, "id", "%s changes state and needs an id", event_name(type));
+	status s = check_missing(&c, type, list);
+	if (s != STATUS_ok)
+		return s;
 	if ((c.flags & ~list->flags) != 0)
 		return INVALID(&c, "flags", "bits 0x%x mean nothing for %s", c.flags & ~list->flags, event_name(type));
 	for (uint32_t i = 0; i < list->count; i++) {
-		status s = check_field(&c, &list->fields[i]);
+		s = check_field(&c, &list->fields[i]);
 		if (s != STATUS_ok)
 			return s;
 	}
-	if (type == EVENT_reward_put) {
-		const struct reward_put_record *r = record;
-		if (r->from_ms >= r->until_ms)
-			return INVALID(&c, "until", "must be later than from");
-	}
-	return STATUS_ok;
+	return check_record(&c, type);
 }

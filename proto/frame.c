@@ -63,6 +63,36 @@ static bool matches_are_valid(const struct match_record *matches, uint32_t count
 	return true;
 }
 
+static bool is_length(uint32_t bytes, uint32_t least, uint32_t most) { return bytes >= least && bytes <= most; }
+
+static bool product_is_valid(const struct product_record *r)
+{
+	return is_length(r->sku_bytes, 1, SKU_BYTES_MAX) && is_length(r->name_bytes, 0, NAME_BYTES_MAX);
+}
+
+static bool cart_is_valid(const struct frame_result *out)
+{
+	if (out->cart->state >= CART_STATE_COUNT || out->head->returned > out->head->count)
+		return false;
+	for (uint32_t i = 0; i < out->head->returned; i++)
+		if (!is_length(out->lines[i].sku_bytes, 1, SKU_BYTES_MAX))
+			return false;
+	return true;
+}
+
+/* As many lines as are said, the last one ended too. */
+static bool lines_are_valid(const char *text, uint32_t bytes, uint32_t count)
+{
+	const char *at = text, *end = text + bytes;
+	for (; count != 0 && at < end; count--) {
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+		if (line_end == NULL)
+			return false;
+		at = line_end + 1;
+	}
+	return count == 0 && at == end;
+}
+
 /* Sets what the result's type promises; false when the lengths do not agree. */
 static bool read_content(struct frame_result *out, const uint8_t *content)
 {
@@ -78,6 +108,21 @@ static bool read_content(struct frame_result *out, const uint8_t *content)
 		return content_bytes == sizeof(struct reward_record) &&
 		       is_inside(out->reward->kind.offset, out->reward->kind.bytes, h->text_bytes) &&
 		       is_inside(out->reward->name.offset, out->reward->name.bytes, h->text_bytes);
+	case RESULT_claimed:
+		out->claimed = (const void *)content;
+		return content_bytes == sizeof *out->claimed;
+	case RESULT_product:
+		out->product = (const void *)content;
+		return content_bytes == sizeof *out->product && product_is_valid(out->product);
+	case RESULT_cart:
+		out->cart = (const void *)content;
+		out->lines = (const void *)(content + sizeof *out->cart);
+		return content_bytes == sizeof *out->cart + (uint64_t)h->returned * sizeof *out->lines && cart_is_valid(out);
+	case RESULT_payment:
+		out->payment = (const void *)content;
+		return content_bytes == sizeof *out->payment && out->payment->state < PAYMENT_STATE_COUNT;
+	case RESULT_feed:
+		return content_bytes == 0 && lines_are_valid(out->text, h->text_bytes, h->returned);
 	case RESULT_error:
 	case RESULT_pong:
 	case RESULT_ok:
@@ -94,7 +139,8 @@ status frame_reader_next(struct frame_reader *r, struct frame_result *result)
 	size_t left = (size_t)(r->frame_end - r->at);
 	const struct result_header *h = (const void *)r->at;
 	if (left < sizeof *h || h->bytes > left - sizeof *h || h->text_bytes > h->bytes || h->code >= STATUS_COUNT ||
-	    (h->code != STATUS_ok) != (h->type == RESULT_error) ||
+	    (h->code != STATUS_ok) != (h->type == RESULT_error) || h->cart_state >= CART_STATE_COUNT ||
+	    h->payment_state >= PAYMENT_STATE_COUNT ||
 	    !is_inside(h->field.offset, h->field.bytes, h->text_bytes) ||
 	    !is_inside(h->message.offset, h->message.bytes, h->text_bytes))
 		return STATUS_malformed;

@@ -75,7 +75,8 @@ static_assert(offsetof(struct result_header, code) == 16 && offsetof(struct resu
               offsetof(struct result_header, count) == 32 && offsetof(struct result_header, seq) == 40 &&
               offsetof(struct result_header, retry_after_ms) == 48 && offsetof(struct result_header, retry) == 52 &&
               offsetof(struct result_header, cart_state) == 53 &&
-              offsetof(struct result_header, payment_state) == 54 && offsetof(struct result_header, reserved) == 55 && offsetof(struct result_header, field) == 56 &&
+              offsetof(struct result_header, payment_state) == 54 && offsetof(struct result_header, reserved) == 55 &&
+              offsetof(struct result_header, field) == 56 &&
               offsetof(struct result_header, message) == 64);
 
 enum match_flag { MATCH_REWARD_IS_UUID = 1 << 0 };

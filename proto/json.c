@@ -66,10 +66,10 @@ static enum event_type type_of(const json_t *event)
 	return json_is_string(type) ? event_type_of(json_string_value(type), json_string_length(type)) : EVENT_NONE;
 }
 
-static bool any_change(const struct request *r)
+static bool any_needs_writer(const struct request *r)
 {
 	for (uint32_t i = 0; i < r->count; i++)
-		if (event_is_change(type_of(event_at(r, i))))
+		if (event_class_of(type_of(event_at(r, i))) != EVENT_QUERY)
 			return true;
 	return false;
 }
@@ -109,7 +109,7 @@ status json_open(struct request *r, struct problem *problem)
 		return problem_set(problem, STATUS_too_large, "", "%zu events, the limit for a message is %u", count,
 		                   r->limits->batch_max);
 	r->count = (uint32_t)count;
-	r->has_change = any_change(r);
+	r->needs_writer = any_needs_writer(r);
 	return STATUS_ok;
 }
 
@@ -292,6 +292,14 @@ static status decode_benefit(struct decode *d, const json_t *value)
 	return decode_benefit_value(d, "benefit.amount", amount, INTEGER_MAX);
 }
 
+static status decode_currency(struct decode *d, const struct field *f, const json_t *value)
+{
+	if (!json_is_string(value) || json_string_length(value) != CURRENCY_BYTES)
+		return INVALID(d, f->name, "must be three letters A-Z (ISO 4217)");
+	memcpy(d->request->record + f->offset, json_string_value(value), CURRENCY_BYTES);
+	return STATUS_ok;
+}
+
 static status decode_field(struct decode *d, const struct field *f, const json_t *value)
 {
 	switch (f->form) {
@@ -310,6 +318,8 @@ static status decode_field(struct decode *d, const struct field *f, const json_t
 	case FIELD_kinds: return decode_kinds(d, f, value);
 	case FIELD_name: return decode_string(d, f, value, NAME_BYTES_MAX);
 	case FIELD_benefit: return decode_benefit(d, value);
+	case FIELD_sku: return decode_string(d, f, value, SKU_BYTES_MAX);
+	case FIELD_currency: return decode_currency(d, f, value);
 	}
 	unreachable();
 }
@@ -408,6 +418,9 @@ static status fill_record(struct decode *d, enum event_type type)
 {
 	struct request *r = d->request;
 	memset(r->record, 0, event_record_bytes(type));
+	/* The one member with a value of its own that is no field. */
+	if (type == EVENT_cart_remove)
+		((struct cart_line_record *)(void *)r->record)->unit_price = PRICE_OF_CATALOGUE;
 	for (uint32_t i = 0; i < d->list->count; i++) {
 		const struct field *f = &d->list->fields[i];
 		if (f->form == FIELD_integer)

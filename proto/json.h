@@ -12,7 +12,7 @@
 
 #include "proto/problem.h"
 
-/* Parses r->bytes and sets json, is_batch, count and has_change. Fails with
+/* Parses r->bytes and sets json, is_batch, count and needs_writer. Fails with
  * malformed, or too_large when the arena is full. */
 status json_open(struct request *r, struct problem *problem);
 /* Event number r->index into r->record and r->text. */

@@ -80,3 +80,11 @@ void json_write_identifier(struct cursor *c, struct identifier id)
 	text[bytes + 1] = '"';
 	cursor_bytes(c, text, bytes + 2);
 }
+
+void json_write_stock(struct cursor *c, int64_t stock)
+{
+	if (stock == STOCK_UNLIMITED)
+		cursor_literal(c, "null");
+	else
+		json_write_integer(c, stock);
+}

@@ -18,7 +18,10 @@ static inline void problem_clear(struct problem *p)
 {
 	p->status = STATUS_ok;
 	p->field[0] = p->message[0] = '\0';
-	p->has_id = false;
+	p->has_id = p->is_replayed = false;
+	p->cart_state = CART_none;
+	p->payment_state = PAYMENT_none;
+	p->seq = 0;
 	p->frame_request = 0;
 }
 

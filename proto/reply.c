@@ -62,29 +62,28 @@ static size_t result_begin(struct reply *p)
 	return cursor_used(&p->out);
 }
 
-static void result_error(struct reply *p, struct result_id id, status code, const char *field, const char *message,
-                         uint32_t retry_after_ms)
+static void result_error(struct reply *p, struct result_id id, const struct error *error)
 {
 	if (p->encoding == ENCODING_BINARY)
-		binary_result_error(&p->out, id, code, field, message, retry_after_ms);
+		binary_result_error(&p->out, id, error);
 	else
-		json_result_error(&p->out, id, code, field, message, retry_after_ms);
+		json_result_error(&p->out, id, error);
 }
 
 static bool fits(const struct reply *p) { return !p->out.full && cursor_left(&p->out) >= room_kept(p); }
 
 /* Keeps the result if it leaves room for those to come, else puts the error in its
  * place; without field and message the error always fits. */
-static void result_end(struct reply *p, size_t start, struct result_id id, status code, const char *field,
-                       const char *message, uint32_t retry_after_ms)
+static void result_end(struct reply *p, size_t start, struct result_id id, struct error error)
 {
 	if (!fits(p)) {
 		cursor_rewind(&p->out, start);
-		result_error(p, id, code, field, message, retry_after_ms);
+		result_error(p, id, &error);
 	}
 	if (!fits(p)) {
+		error.field = error.message = "";
 		cursor_rewind(&p->out, start);
-		result_error(p, id, code, "", "", retry_after_ms);
+		result_error(p, id, &error);
 	}
 	CHECK(fits(p), "result %u of %u at %zu of a reply", p->written, p->count, start);
 	p->written++;
@@ -92,9 +91,11 @@ static void result_end(struct reply *p, size_t start, struct result_id id, statu
 		close_frame(p);
 }
 
-static void result_end_whole(struct reply *p, size_t start, struct result_id id)
+/* A change stays done when there is no room to say what came of it: its seq says so. */
+static void result_end_whole(struct reply *p, size_t start, struct result_id id, struct change_note note)
 {
-	result_end(p, start, id, STATUS_too_large, "", "the result does not fit into the reply", 0);
+	result_end(p, start, id, (struct error){
+		.code = STATUS_too_large, .field = "", .message = "the result does not fit into the reply", .note = note});
 }
 
 static struct result_id id_of(const struct event *event)
@@ -110,18 +111,85 @@ void reply_pong(struct reply *p, const struct event *event)
 		binary_result_pong(&p->out, id);
 	else
 		json_result_pong(&p->out, id);
-	result_end_whole(p, start, id);
+	result_end_whole(p, start, id, (struct change_note){});
 }
 
-void reply_ok(struct reply *p, const struct event *event, uint64_t seq)
+void reply_ok(struct reply *p, const struct event *event, struct change_note note)
 {
 	size_t start = result_begin(p);
 	struct result_id id = id_of(event);
 	if (p->encoding == ENCODING_BINARY)
-		binary_result_ok(&p->out, id, seq);
+		binary_result_ok(&p->out, id, note);
 	else
-		json_result_ok(&p->out, id, seq);
-	result_end_whole(p, start, id);
+		json_result_ok(&p->out, id, note);
+	result_end_whole(p, start, id, note);
+}
+
+void reply_claimed(struct reply *p, const struct event *event, struct change_note note, const struct claimed_record *claimed)
+{
+	size_t start = result_begin(p);
+	struct result_id id = id_of(event);
+	if (p->encoding == ENCODING_BINARY)
+		binary_result_claimed(&p->out, id, note, claimed);
+	else
+		json_result_claimed(&p->out, id, note, claimed);
+	result_end_whole(p, start, id, note);
+}
+
+void reply_product(struct reply *p, const struct event *event, const struct product_record *product)
+{
+	size_t start = result_begin(p);
+	struct result_id id = id_of(event);
+	if (p->encoding == ENCODING_BINARY)
+		binary_result_product(&p->out, id, product);
+	else
+		json_result_product(&p->out, id, product);
+	result_end_whole(p, start, id, (struct change_note){});
+}
+
+void reply_payment(struct reply *p, const struct event *event, struct change_note note, const struct payment_record *payment)
+{
+	size_t start = result_begin(p);
+	struct result_id id = id_of(event);
+	if (p->encoding == ENCODING_BINARY)
+		binary_result_payment(&p->out, id, note, payment);
+	else
+		json_result_payment(&p->out, id, note, payment);
+	result_end_whole(p, start, id, note);
+}
+
+static void reply_any_cart(struct reply *p, const struct event *event, struct change_note note,
+                           const struct cart_record *cart, reply_next_line *next, void *context)
+{
+	size_t start = result_begin(p);
+	struct result_id id = id_of(event);
+	if (p->encoding == ENCODING_BINARY)
+		binary_result_cart(&p->out, id, note, cart, next, context);
+	else
+		json_result_cart(&p->out, id, note, cart, next, context);
+	result_end_whole(p, start, id, note);
+}
+
+void reply_cart(struct reply *p, const struct event *event, struct change_note note, const struct cart_record *cart)
+{
+	reply_any_cart(p, event, note, cart, NULL, NULL);
+}
+
+void reply_cart_lines(struct reply *p, const struct event *event, const struct cart_record *cart, reply_next_line *next,
+                      void *context)
+{
+	reply_any_cart(p, event, (struct change_note){}, cart, next, context);
+}
+
+void reply_feed(struct reply *p, const struct event *event, const struct feed *feed)
+{
+	size_t start = result_begin(p);
+	struct result_id id = id_of(event);
+	if (p->encoding == ENCODING_BINARY)
+		binary_result_feed(&p->out, id, feed);
+	else
+		json_result_feed(&p->out, id, feed);
+	result_end_whole(p, start, id, (struct change_note){});
 }
 
 void reply_located(struct reply *p, const struct event *event, uint64_t count, const struct match *matches,
@@ -133,7 +201,7 @@ void reply_located(struct reply *p, const struct event *event, uint64_t count, c
 		binary_result_located(&p->out, id, count, matches, match_count);
 	else
 		json_result_located(&p->out, id, count, matches, match_count);
-	result_end_whole(p, start, id);
+	result_end_whole(p, start, id, (struct change_note){});
 }
 
 void reply_reward(struct reply *p, const struct event *event, const struct reward_view *reward)
@@ -144,7 +212,7 @@ void reply_reward(struct reply *p, const struct event *event, const struct rewar
 		binary_result_reward(&p->out, id, reward);
 	else
 		json_result_reward(&p->out, id, reward);
-	result_end_whole(p, start, id);
+	result_end_whole(p, start, id, (struct change_note){});
 }
 
 static const char *message_of(const struct problem *problem)
@@ -156,8 +224,19 @@ void reply_problem(struct reply *p, const struct problem *problem, uint32_t retr
 {
 	size_t start = result_begin(p);
 	struct result_id id = {problem->has_id, problem->id};
-	result_error(p, id, problem->status, problem->field, message_of(problem), retry_after_ms);
-	result_end(p, start, id, problem->status, "", "", retry_after_ms);
+	const struct error error = {
+		.code = problem->status,
+		.field = problem->field,
+		.message = message_of(problem),
+		.retry_after_ms = retry_after_ms,
+		.cart_state = problem->cart_state,
+		.payment_state = problem->payment_state,
+		.note = {problem->seq, problem->is_replayed},
+	};
+	result_error(p, id, &error);
+	struct error shorter = error;
+	shorter.field = shorter.message = "";
+	result_end(p, start, id, shorter);
 }
 
 size_t reply_close(struct reply *p)

@@ -12,17 +12,74 @@ static struct result_header header_of(enum result_type type, struct result_id id
 	return h;
 }
 
+/* Of a change, or of an error. */
+static struct result_header noted(enum result_type type, struct result_id id, struct change_note note)
+{
+	struct result_header h = header_of(type, id);
+	h.seq = note.seq;
+	h.flags |= note.is_replayed ? RESULT_REPLAYED : 0;
+	return h;
+}
+
+/* A result of one record, whose text is inline. */
+static void write_record(struct cursor *c, struct result_header h, const void *record, size_t bytes)
+{
+	h.bytes = (uint32_t)bytes;
+	cursor_bytes(c, &h, sizeof h);
+	cursor_bytes(c, record, bytes);
+}
+
 void binary_result_pong(struct cursor *c, struct result_id id)
 {
 	struct result_header h = header_of(RESULT_pong, id);
 	cursor_bytes(c, &h, sizeof h);
 }
 
-void binary_result_ok(struct cursor *c, struct result_id id, uint64_t seq)
+void binary_result_ok(struct cursor *c, struct result_id id, struct change_note note)
 {
-	struct result_header h = header_of(RESULT_ok, id);
-	h.seq = seq;
+	struct result_header h = noted(RESULT_ok, id, note);
 	cursor_bytes(c, &h, sizeof h);
+}
+
+void binary_result_claimed(struct cursor *c, struct result_id id, struct change_note note, const struct claimed_record *r)
+{
+	write_record(c, noted(RESULT_claimed, id, note), r, sizeof *r);
+}
+
+void binary_result_product(struct cursor *c, struct result_id id, const struct product_record *r)
+{
+	write_record(c, header_of(RESULT_product, id), r, sizeof *r);
+}
+
+void binary_result_payment(struct cursor *c, struct result_id id, struct change_note note, const struct payment_record *r)
+{
+	write_record(c, noted(RESULT_payment, id, note), r, sizeof *r);
+}
+
+void binary_result_cart(struct cursor *c, struct result_id id, struct change_note note, const struct cart_record *r,
+                        reply_next_line *next, void *context)
+{
+	struct result_header h = noted(RESULT_cart, id, note);
+	struct line_record line;
+	h.count = r->line_count;
+	uint8_t *room = cursor_reserve(c, sizeof h);
+	cursor_bytes(c, r, sizeof *r);
+	for (; next != NULL && !c->full && next(context, &line); h.returned++)
+		cursor_bytes(c, &line, sizeof line);
+	h.bytes = (uint32_t)(sizeof *r + h.returned * sizeof line);
+	if (room != NULL)
+		memcpy(room, &h, sizeof h);
+}
+
+void binary_result_feed(struct cursor *c, struct result_id id, const struct feed *feed)
+{
+	struct result_header h = header_of(RESULT_feed, id);
+	h.flags |= feed->has_more ? RESULT_TRUNCATED : 0;
+	h.bytes = h.text_bytes = (uint32_t)feed->bytes;
+	h.returned = feed->count;
+	h.seq = feed->last;
+	cursor_bytes(c, &h, sizeof h);
+	cursor_bytes(c, feed->lines, feed->bytes);
 }
 
 /* The kinds written so far into a result's text: matches have few kinds, and a
@@ -119,18 +176,19 @@ void binary_result_reward(struct cursor *c, struct result_id id, const struct re
 	cursor_bytes(c, r->name, name_bytes);
 }
 
-void binary_result_error(struct cursor *c, struct result_id id, status code, const char *field, const char *message,
-                         uint32_t retry_after_ms)
+void binary_result_error(struct cursor *c, struct result_id id, const struct error *e)
 {
-	uint32_t field_bytes = (uint32_t)strlen(field), message_bytes = (uint32_t)strlen(message);
-	struct result_header h = header_of(RESULT_error, id);
-	h.code = (uint16_t)code;
-	h.retry = (uint8_t)status_retry(code);
-	h.retry_after_ms = retry_after_ms;
+	uint32_t field_bytes = (uint32_t)strlen(e->field), message_bytes = (uint32_t)strlen(e->message);
+	struct result_header h = noted(RESULT_error, id, e->note);
+	h.code = (uint16_t)e->code;
+	h.retry = (uint8_t)status_retry(e->code);
+	h.retry_after_ms = e->retry_after_ms;
+	h.cart_state = (uint8_t)e->cart_state;
+	h.payment_state = (uint8_t)e->payment_state;
 	h.field = (struct wire_text){0, field_bytes};
 	h.message = (struct wire_text){message_bytes != 0 ? field_bytes : 0, message_bytes};
 	h.bytes = h.text_bytes = field_bytes + message_bytes;
 	cursor_bytes(c, &h, sizeof h);
-	cursor_bytes(c, field, field_bytes);
-	cursor_bytes(c, message, message_bytes);
+	cursor_bytes(c, e->field, field_bytes);
+	cursor_bytes(c, e->message, message_bytes);
 }

@@ -56,7 +56,7 @@ static status open_binary(struct request *r, struct problem *problem)
 		if (count > r->limits->batch_max)
 			return problem_set(problem, STATUS_too_large, "", "at least %llu events, the limit for a message is %u",
 			                   (unsigned long long)count, r->limits->batch_max);
-		r->has_change |= event_is_change((enum event_type)h.type);
+		r->needs_writer |= event_class_of((enum event_type)h.type) != EVENT_QUERY;
 		at += sizeof h + h.body_bytes + h.text_bytes;
 	}
 	r->count = (uint32_t)count;
@@ -131,7 +131,7 @@ status request_open(struct request *r, const void *bytes, size_t count, const st
                     struct arena *arena, struct problem *problem)
 {
 	r->encoding = ENCODING_JSON;
-	r->is_batch = r->has_change = false;
+	r->is_batch = r->needs_writer = false;
 	r->count = r->index = r->frame_left = 0;
 	r->limits = limits;
 	r->arena = arena;
@@ -147,7 +147,7 @@ status request_open(struct request *r, const void *bytes, size_t count, const st
 	return s;
 }
 
-bool request_has_change(const struct request *r) { return r->has_change; }
+bool request_needs_writer(const struct request *r) { return r->needs_writer; }
 
 status request_next(struct request *r, struct event *event, struct problem *problem)
 {

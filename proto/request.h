@@ -58,7 +58,7 @@ struct request {
 	size_t bytes_count;
 	size_t at;
 	uint32_t index;
-	bool has_change;
+	bool needs_writer;
 	uint32_t frame_left;
 	uint32_t frame_record_bytes;
 	uint32_t frame_text_bytes;
@@ -79,8 +79,8 @@ struct request {
 [[READS(2, 3)]] status request_open(struct request *r, const void *bytes, size_t count, const struct protocol_limits *limits,
                     struct arena *arena, struct problem *problem);
 
-/* Whether any event of the message is a change; does not move the request. */
-bool request_has_change(const struct request *r);
+/* Whether any event of the message is a change or a read in order; does not move the request. */
+bool request_needs_writer(const struct request *r);
 
 /*
  * The next event. Call exactly count times. STATUS_ok: *event is valid until the

@@ -49,6 +49,19 @@ bool text_has_control(const char *text, size_t count)
 	return false;
 }
 
+bool text_is_line(const char *text, size_t count, size_t bytes_max)
+{
+	return count != 0 && count <= bytes_max && text_utf8_prefix(text, count) == count && !text_has_control(text, count);
+}
+
+bool text_is_currency(const char *text)
+{
+	for (unsigned i = 0; i < CURRENCY_BYTES; i++)
+		if (text[i] < 'A' || text[i] > 'Z')
+			return false;
+	return true;
+}
+
 bool text_is_kind(const char *text, size_t count)
 {
 	if (count == 0 || count > KIND_BYTES_MAX)

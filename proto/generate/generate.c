@@ -6,7 +6,11 @@
 /* Each vector is proto/vectors/NAME.request.json and what is made from it. */
 static const char *const vectors[] = {
 	"ping", "locate_own", "locate_radius", "locate_box", "reward_put", "reward_put_full",
-	"reward_remove", "reward_get", "invalid_field", "not_found", "batch",
+	"reward_remove", "reward_get", "invalid_field", "not_found", "batch", "claim", "claim_full", "product_put",
+	"product_put_full", "product_remove", "product_get", "cart_open", "cart_open_full", "cart_add", "cart_add_full",
+	"cart_set", "cart_remove", "cart_apply", "cart_get", "cart_checkout", "payment_authorize", "payment_authorize_full",
+	"payment_capture", "payment_refund", "payment_void", "payment_get", "feed_read", "feed_read_topics", "replayed",
+	"refused",
 };
 
 static const struct {
@@ -14,7 +18,7 @@ static const struct {
 	void (*write)(FILE *out);
 } sections[] = {
 	{"events", documents_events}, {"fields", documents_fields}, {"results", documents_results},
-	{"codes", documents_codes},   {"layout", layout_tables},
+	{"publications", documents_publications}, {"codes", documents_codes}, {"layout", layout_tables},
 };
 
 [[noreturn]] static void fail(const char *path, const char *what)

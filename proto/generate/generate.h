@@ -19,7 +19,7 @@ struct output {
 	size_t bytes;
 };
 
-enum { OUTPUTS_MAX = 64 };
+enum { OUTPUTS_MAX = 160 };
 
 /* All outputs, for the checkout at root. Returns how many; ends the program with a
  * message when a source is missing or wrong. */
@@ -33,6 +33,7 @@ char *generate_read(const char *root, const char *path, size_t *bytes);
 void documents_events(FILE *out);
 void documents_fields(FILE *out);
 void documents_results(FILE *out);
+void documents_publications(FILE *out);
 void documents_codes(FILE *out);
 void documents_typescript(FILE *out);
 void layout_tables(FILE *out);

@@ -69,6 +69,82 @@ static const struct member reward_put_members[] = {
 	M(reward_put_record, name, "text", "absent: no name"),
 };
 static const struct member reward_key_members[] = {HEAD(reward_key_record), M(reward_key_record, reward, "id", "")};
+static const struct member claim_members[] = {
+	HEAD(claim_record),
+	M(claim_record, actor, "id", ""),
+	M(claim_record, reward, "id", ""),
+	M(claim_record, cart, "id", "0 without its flag"),
+	M(claim_record, x, "f64", ""),
+	M(claim_record, y, "f64", ""),
+};
+static const struct member product_put_members[] = {
+	HEAD(product_put_record),
+	M(product_put_record, unit_price, "i64", "minor units"),
+	M(product_put_record, sku, "text", ""),
+	M(product_put_record, name, "text", "absent: no name"),
+	M(product_put_record, currency, "3 bytes", "A-Z"),
+	M(product_put_record, zero, "u8", "0"),
+};
+static const struct member product_key_members[] = {
+	HEAD(product_key_record),
+	M(product_key_record, sku, "text", ""),
+};
+static const struct member cart_open_members[] = {
+	HEAD(cart_open_record),
+	M(cart_open_record, cart, "id", ""),
+	M(cart_open_record, actor, "id", "0 without its flag"),
+	M(cart_open_record, ttl_ms, "i64", "0: the configured one"),
+	M(cart_open_record, currency, "3 bytes", "A-Z"),
+	M(cart_open_record, zero, "u8", "0"),
+};
+static const struct member cart_line_members[] = {
+	HEAD(cart_line_record),
+	M(cart_line_record, cart, "id", ""),
+	M(cart_line_record, unit_price, "i64", "-1: the catalogue's; cart.remove: always -1"),
+	M(cart_line_record, sku, "text", ""),
+	M(cart_line_record, quantity, "u32", "cart.add: 0 is 1; cart.set: at least 1; cart.remove: 0 is all"),
+	M(cart_line_record, zero, "u32", "0"),
+};
+static const struct member cart_apply_members[] = {
+	HEAD(cart_apply_record),
+	M(cart_apply_record, cart, "id", ""),
+	M(cart_apply_record, claim, "id", ""),
+};
+static const struct member cart_key_members[] = {
+	HEAD(cart_key_record),
+	M(cart_key_record, cart, "id", ""),
+};
+static const struct member cart_checkout_members[] = {
+	HEAD(cart_checkout_record),
+	M(cart_checkout_record, cart, "id", ""),
+	M(cart_checkout_record, payment, "id", "the new payment's"),
+};
+static const struct member payment_authorize_members[] = {
+	HEAD(payment_authorize_record),
+	M(payment_authorize_record, payment, "id", "the new payment's"),
+	M(payment_authorize_record, actor, "id", "0 without its flag"),
+	M(payment_authorize_record, cart, "id", "0 without its flag"),
+	M(payment_authorize_record, amount, "i64", "minor units"),
+	M(payment_authorize_record, ttl_ms, "i64", "0: the configured one"),
+	M(payment_authorize_record, currency, "3 bytes", "A-Z"),
+	M(payment_authorize_record, zero, "u8", "0"),
+};
+static const struct member payment_amount_members[] = {
+	HEAD(payment_amount_record),
+	M(payment_amount_record, payment, "id", ""),
+	M(payment_amount_record, amount, "i64", "minor units; -1: all that is left"),
+};
+static const struct member payment_key_members[] = {
+	HEAD(payment_key_record),
+	M(payment_key_record, payment, "id", ""),
+};
+static const struct member feed_read_members[] = {
+	HEAD(feed_read_record),
+	M(feed_read_record, after, "i64", "a seq"),
+	M(feed_read_record, limit, "u32", "0: the default"),
+	M(feed_read_record, zero, "u32", "0"),
+	M(feed_read_record, topics, "text", "names separated by commas; absent: all"),
+};
 static const struct member result_header_members[] = {
 	M(result_header, id, "id", "the event's, 0 without its flag"),
 	M(result_header, code, "u16", "0 ok, else the error's number"),
@@ -76,12 +152,14 @@ static const struct member result_header_members[] = {
 	M(result_header, flags, "u8", "1 has id, 2 the id is a UUID, 4 truncated, 8 replayed"),
 	M(result_header, bytes, "u32", "what follows this header: content, then text"),
 	M(result_header, text_bytes, "u32", "the text at its end"),
-	M(result_header, returned, "u32", "located: matches that follow"),
-	M(result_header, count, "u64", "located: all matches"),
-	M(result_header, seq, "u64", "ok: the journal's sequence number"),
+	M(result_header, returned, "u32", "located: matches that follow; cart: lines; feed: publications"),
+	M(result_header, count, "u64", "located: all matches; cart: all lines"),
+	M(result_header, seq, "u64", "of a change: the journal's sequence number; feed: read on behind it"),
 	M(result_header, retry_after_ms, "u32", "0: not told"),
 	M(result_header, retry, "u8", "0 never, 1 same_id, 2 new_id"),
-	M(result_header, reserved, "3 bytes", "0"),
+	M(result_header, cart_state, "u8", "error: where the cart is, as in `cart_record`; 0: not told"),
+	M(result_header, payment_state, "u8", "error: where the payment is; 0: not told"),
+	M(result_header, reserved, "u8", "0"),
 	M(result_header, field, "text", "the field to blame, in this result's text"),
 	M(result_header, message, "text", "for people, in this result's text"),
 };
@@ -114,13 +192,70 @@ static const struct member reward_members[] = {
 	M(reward_record, flags, "u32", "1 the reward's id is a UUID"),
 	M(reward_record, reserved, "u32", "0"),
 };
+static const struct member claimed_members[] = {
+	M(claimed_record, claim, "id", "the event's id"),
+	M(claimed_record, reward, "id", ""),
+	M(claimed_record, remaining, "i64", "-1: unlimited"),
+	M(claimed_record, flags, "u32", "as in events: bits 6 and 10 tell the ids' forms"),
+	M(claimed_record, zero, "u32", "0"),
+};
+static const struct member product_members[] = {
+	M(product_record, unit_price, "i64", "minor units"),
+	M(product_record, currency, "3 bytes", ""),
+	M(product_record, sku_bytes, "u8", "1 to 31"),
+	M(product_record, sku, "31 bytes", "then zeros"),
+	M(product_record, name_bytes, "u8", "0: no name"),
+	M(product_record, name, "128 bytes", "then zeros"),
+};
+static const struct member cart_members[] = {
+	M(cart_record, cart, "id", ""),
+	M(cart_record, actor, "id", "0 without its flag"),
+	M(cart_record, subtotal, "i64", ""),
+	M(cart_record, discount, "i64", ""),
+	M(cart_record, total, "i64", "subtotal - discount"),
+	M(cart_record, expires_ms, "i64", "0 when it is closed"),
+	M(cart_record, line_count, "u32", "all lines"),
+	M(cart_record, flags, "u32", "as in events: bit 3 the actor is known, 5 and 8 the ids' forms"),
+	M(cart_record, currency, "3 bytes", ""),
+	M(cart_record, state, "u8", "0 none, 1 open, 2 checked_out, 3 abandoned, 4 expired"),
+	M(cart_record, zero, "u32", "0"),
+};
+static const struct member line_members[] = {
+	M(line_record, unit_price, "i64", ""),
+	M(line_record, amount, "i64", ""),
+	M(line_record, quantity, "u32", ""),
+	M(line_record, sku_bytes, "u8", "1 to 31"),
+	M(line_record, sku, "31 bytes", "then zeros"),
+};
+static const struct member payment_members[] = {
+	M(payment_record, payment, "id", ""),
+	M(payment_record, actor, "id", "0 without its flag"),
+	M(payment_record, cart, "id", "0 without its flag"),
+	M(payment_record, authorized, "i64", ""),
+	M(payment_record, captured, "i64", ""),
+	M(payment_record, refunded, "i64", ""),
+	M(payment_record, voided, "i64", ""),
+	M(payment_record, expires_ms, "i64", "0 when nothing is held"),
+	M(payment_record, flags, "u32", "as in events: bits 3 and 7 who is known, 5, 8 and 9 the ids' forms"),
+	M(payment_record, currency, "3 bytes", ""),
+	M(payment_record, state, "u8", "0 none, 1 authorized, 2 partially_captured, 3 captured, 4 refunded, 5 voided, 6 expired"),
+};
 
 #define LAYOUT(record, members) {#record, sizeof(struct record), members, sizeof members / sizeof members[0]}
 static const struct layout layouts[] = {
 	LAYOUT(frame_header, frame_header_members),   LAYOUT(ping_record, ping_members),
 	LAYOUT(locate_record, locate_members),        LAYOUT(reward_put_record, reward_put_members),
-	LAYOUT(reward_key_record, reward_key_members), LAYOUT(result_header, result_header_members),
+	LAYOUT(reward_key_record, reward_key_members), LAYOUT(claim_record, claim_members),
+	LAYOUT(product_put_record, product_put_members), LAYOUT(product_key_record, product_key_members),
+	LAYOUT(cart_open_record, cart_open_members),  LAYOUT(cart_line_record, cart_line_members),
+	LAYOUT(cart_apply_record, cart_apply_members), LAYOUT(cart_key_record, cart_key_members),
+	LAYOUT(cart_checkout_record, cart_checkout_members), LAYOUT(payment_authorize_record, payment_authorize_members),
+	LAYOUT(payment_amount_record, payment_amount_members), LAYOUT(payment_key_record, payment_key_members),
+	LAYOUT(feed_read_record, feed_read_members),  LAYOUT(result_header, result_header_members),
 	LAYOUT(match_record, match_members),          LAYOUT(reward_record, reward_members),
+	LAYOUT(claimed_record, claimed_members),      LAYOUT(product_record, product_members),
+	LAYOUT(cart_record, cart_members),            LAYOUT(line_record, line_members),
+	LAYOUT(payment_record, payment_members),
 };
 
 void layout_tables(FILE *out)
@@ -186,14 +321,28 @@ static void dump_text(struct dump *d, size_t count)
 		dump_line(d, count, "text", "");
 }
 
+/* The record behind a result's header; NULL: none. */
+static const char *content_name(unsigned result)
+{
+	switch (result) {
+	case RESULT_reward: return "reward_record";
+	case RESULT_claimed: return "claimed_record";
+	case RESULT_product: return "product_record";
+	case RESULT_cart: return "cart_record";
+	case RESULT_payment: return "payment_record";
+	default: return NULL;
+	}
+}
+
 static void dump_result(struct dump *d)
 {
 	const struct result_header *h = (const void *)(d->bytes + d->at);
 	dump_record(d, "result_header");
-	if (h->type == RESULT_reward)
-		dump_record(d, "reward_record");
-	for (uint32_t i = 0; h->type == RESULT_located && i < h->returned; i++)
-		dump_record(d, "match_record");
+	const char *record = content_name(h->type), *element = h->type == RESULT_cart ? "line_record" : "match_record";
+	if (record != NULL)
+		dump_record(d, record);
+	for (uint32_t i = 0; (h->type == RESULT_located || h->type == RESULT_cart) && i < h->returned; i++)
+		dump_record(d, element);
 	dump_text(d, h->text_bytes);
 }
 

@@ -6,6 +6,7 @@
 #include "proto/generate/generate.h"
 
 #include "engine/base/check.h"
+#include "proto/field.h"
 #include "proto/frame.h"
 #include "proto/reply.h"
 
@@ -34,6 +35,112 @@ static const struct reward_view view = {
 	.name = "Caf\xc3\xa9 Roma",
 };
 
+static const struct claimed_record claimed = {.reward = {1001, 0}, .remaining = 6};
+static const struct product_record product = {
+	.unit_price = 350, .currency = "EUR", .sku_bytes = 8, .sku = "espresso", .name_bytes = 8, .name = "Espresso"};
+static const struct cart_record cart = {
+	.cart = {0x23456789abcd, 0x0188f0c400007000},
+	.actor = {42, 0},
+	.subtotal = 1150,
+	.discount = 173,
+	.total = 977,
+	.expires_ms = 1700003600000,
+	.line_count = 2,
+	.flags = EVENT_CART_IS_UUID | EVENT_HAS_ACTOR,
+	.currency = "EUR",
+	.state = CART_open,
+};
+static const struct line_record lines[] = {
+	{350, 700, 2, 8, "espresso"},
+	{450, 450, 1, 11, "caf\xc3\xa9-latte"},
+};
+static const struct payment_record payment = {
+	.payment = {7001, 0},
+	.actor = {42, 0},
+	.cart = {0x23456789abcd, 0x0188f0c400007000},
+	.authorized = 977,
+	.captured = 500,
+	.refunded = 100,
+	.expires_ms = 1700604800000,
+	.flags = EVENT_HAS_ACTOR | EVENT_HAS_CART | EVENT_CART_IS_UUID,
+	.currency = "EUR",
+	.state = PAYMENT_partially_captured,
+};
+static const char publications[] =
+	"{\"type\":\"payment.captured\",\"seq\":68,\"at\":1700000000500,\"payment\":\"7001\",\"state\":\"partially_captured\","
+	"\"amount\":500,\"authorized\":977,\"captured\":500,\"refunded\":0,\"voided\":0,\"currency\":\"EUR\"}\n"
+	"{\"type\":\"reward.depleted\",\"seq\":70,\"at\":1700000000900,\"reward\":\"1001\"}\n";
+
+static bool next_line(void *context, struct line_record *line)
+{
+	const struct line_record **next = context;
+	if (*next == lines + sizeof lines / sizeof lines[0])
+		return false;
+	*line = *(*next)++;
+	return true;
+}
+
+static void answer_cart(struct reply *p, const struct event *event, struct change_note note)
+{
+	const struct line_record *first = lines;
+	if (event->type == EVENT_cart_get)
+		reply_cart_lines(p, event, &cart, next_line, &first);
+	else
+		reply_cart(p, event, note, &cart);
+}
+
+static void answer_claim(struct reply *p, const struct event *event, struct change_note note)
+{
+	struct claimed_record record = claimed;
+	record.claim = event->head->id;
+	record.flags = (event->head->flags & EVENT_ID_IS_UUID) != 0 ? EVENT_CLAIM_IS_UUID : 0;
+	reply_claimed(p, event, note, &record);
+}
+
+/* An id of 409 is one that was refused by the state, 77 one that was answered before. */
+enum { REFUSED_ID = 409, REPLAYED_ID = 77 };
+
+static void answer_refused(struct reply *p, const struct event *event, struct change_note note)
+{
+	bool is_cart = event->type == EVENT_cart_add;
+	struct problem problem = {
+		.status = STATUS_invalid_state,
+		.field = "payment",
+		.has_id = true,
+		.id = event_id(event),
+		.payment_state = PAYMENT_captured,
+		.seq = note.seq,
+		.is_replayed = note.is_replayed,
+	};
+	if (is_cart) {
+		snprintf(problem.field, sizeof problem.field, "cart");
+		problem.payment_state = PAYMENT_none;
+		problem.cart_state = CART_checked_out;
+	}
+	reply_problem(p, &problem, 0);
+}
+
+static void answer_commerce(struct reply *p, const struct event *event, uint64_t *seq)
+{
+	bool is_change = event_is_change(event->type);
+	struct change_note note = {is_change ? (*seq)++ : 0, is_change && event->head->id.low == REPLAYED_ID};
+	struct feed feed = {publications, sizeof publications - 1, 2, 70, true};
+	if (event->head->id.low == REFUSED_ID)
+		answer_refused(p, event, note);
+	else if (event->type == EVENT_claim)
+		answer_claim(p, event, note);
+	else if (event->type == EVENT_product_get)
+		reply_product(p, event, &product);
+	else if (event->type >= EVENT_cart_open && event->type <= EVENT_cart_get)
+		answer_cart(p, event, note);
+	else if (event->type >= EVENT_cart_checkout && event->type <= EVENT_payment_get)
+		reply_payment(p, event, note, &payment);
+	else if (event->type == EVENT_feed_read)
+		reply_feed(p, event, &feed);
+	else
+		reply_ok(p, event, note);
+}
+
 static void answer(struct reply *p, struct request *r, uint64_t *seq)
 {
 	static const struct problem not_found = {.status = STATUS_not_found};
@@ -50,7 +157,7 @@ static void answer(struct reply *p, struct request *r, uint64_t *seq)
 	else if (event.type == EVENT_reward_get)
 		reply_reward(p, &event, &view);
 	else
-		reply_ok(p, &event, (*seq)++);
+		answer_commerce(p, &event, seq);
 }
 
 static void write_reply(struct arena *arena, const void *message, size_t bytes, FILE *json, FILE *hex)
@@ -113,11 +220,11 @@ static void add(struct builder *b, enum event_type type, const void *record, con
 	b->type = type;
 	uint8_t *room = b->records + b->count++ * event_record_bytes(type);
 	memcpy(room, record, event_record_bytes(type));
-	if (type == EVENT_locate)
-		move_text(b, room, offsetof(struct locate_record, kinds), text);
-	if (type == EVENT_reward_put) {
-		move_text(b, room, offsetof(struct reward_put_record, kind), text);
-		move_text(b, room, offsetof(struct reward_put_record, name), text);
+	const struct field_list *list = field_list_of(type);
+	for (uint32_t i = 0; i < list->count; i++) {
+		enum field_form form = list->fields[i].form;
+		if (form == FIELD_kind || form == FIELD_kinds || form == FIELD_name || form == FIELD_sku)
+			move_text(b, room, list->fields[i].offset, text);
 	}
 }
 

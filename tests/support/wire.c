@@ -22,6 +22,71 @@ void wire_destroy(struct wire **w)
 	*w = NULL;
 }
 
+/* ---- results ---------------------------------------------------------------------- */
+
+static const struct cart_record cart = {
+	.cart = {7, 0},
+	.actor = {8, 1},
+	.subtotal = 3000,
+	.discount = 450,
+	.total = 2550,
+	.expires_ms = 1700000000000,
+	.line_count = 2,
+	.flags = EVENT_HAS_ACTOR | EVENT_ACTOR_IS_UUID,
+	.currency = "EUR",
+	.state = CART_open,
+};
+static const struct payment_record payment = {
+	.payment = {9, 1},
+	.cart = {7, 0},
+	.authorized = 2550,
+	.captured = 1000,
+	.refunded = 1,
+	.expires_ms = 1700000000000,
+	.flags = EVENT_PAYMENT_IS_UUID | EVENT_HAS_CART,
+	.currency = "EUR",
+	.state = PAYMENT_partially_captured,
+};
+static const char feed_lines[] = "{\"type\":\"reward.depleted\",\"seq\":3,\"at\":4,\"reward\":\"5\"}\n"
+                                 "{\"type\":\"reward.depleted\",\"seq\":9,\"at\":4,\"reward\":\"6\"}\n";
+
+static bool next_line(void *context, struct line_record *line)
+{
+	uint32_t *left = context;
+	*line = (struct line_record){.unit_price = 1500, .amount = 1500, .quantity = 1, .sku_bytes = 5, .sku = "caf\xc3\xa9"};
+	return (*left)-- != 0;
+}
+
+void wire_result(struct reply *p, const struct event *event)
+{
+	const struct change_note note = {1, false};
+	switch (event->type) {
+	case EVENT_claim:
+		reply_claimed(p, event, note, &(struct claimed_record){.claim = event->head->id, .remaining = STOCK_UNLIMITED});
+		break;
+	case EVENT_product_get:
+		reply_product(p, event, &(struct product_record){.currency = "EUR", .sku_bytes = 1, .sku = "a", .name_bytes = 1,
+		                                                 .name = "b"});
+		break;
+	case EVENT_cart_get: reply_cart_lines(p, event, &cart, next_line, &(uint32_t){2}); break;
+	case EVENT_cart_open:
+	case EVENT_cart_add:
+	case EVENT_cart_set:
+	case EVENT_cart_remove:
+	case EVENT_cart_apply: reply_cart(p, event, note, &cart); break;
+	case EVENT_cart_checkout:
+	case EVENT_payment_authorize:
+	case EVENT_payment_capture:
+	case EVENT_payment_refund:
+	case EVENT_payment_void: reply_payment(p, event, note, &payment); break;
+	case EVENT_payment_get: reply_payment(p, event, (struct change_note){}, &payment); break;
+	case EVENT_feed_read:
+		reply_feed(p, event, &(struct feed){.lines = feed_lines, .bytes = sizeof feed_lines - 1, .count = 2, .last = 9});
+		break;
+	default: reply_ok(p, event, note); break;
+	}
+}
+
 static void answer_event(struct wire *w, struct reply *p)
 {
 	static const struct problem not_found = {.status = STATUS_not_found};
@@ -34,10 +99,9 @@ static void answer_event(struct wire *w, struct reply *p)
 	switch (w->event.type) {
 	case EVENT_ping: reply_pong(p, &w->event); break;
 	case EVENT_locate: reply_located(p, &w->event, 0, NULL, 0); break;
-	case EVENT_reward_put:
-	case EVENT_reward_remove: reply_ok(p, &w->event, 1); break;
 	case EVENT_reward_get: reply_problem(p, &not_found, 0); break;
-	case EVENT_NONE: CHECK(false, "an event of no type");
+	case EVENT_NONE: CHECK(false, "an event of no type"); break;
+	default: wire_result(p, &w->event); break;
 	}
 }
 
@@ -214,6 +278,68 @@ static void random_reward(struct random *random, bool is_plane, struct wire_even
 	r->name = random_name(random, e);
 }
 
+static int64_t random_integer(struct random *random, const struct field *f)
+{
+	switch (random_below(random, 4)) {
+	case 0: return f->low;
+	case 1: return f->high;
+	default: return f->low + (int64_t)random_below(random, (uint64_t)(f->high - f->low) + 1);
+	}
+}
+
+static struct wire_text random_sku(struct random *random, struct wire_event *e)
+{
+	char text[SKU_BYTES_MAX];
+	size_t bytes = 1 + random_below(random, sizeof text);
+	for (size_t i = 0; i < bytes; i++)
+		text[i] = (char)(' ' + random_below(random, 95));
+	if (bytes >= 2 && random_below(random, 2) != 0)
+		memcpy(text, "\xc3\xa9", 2);
+	return add_text(e, text, bytes);
+}
+
+/* A field of no special event; it is given. */
+static void random_field(struct random *random, bool is_plane, const struct field *f, struct wire_event *e, uint32_t *flags)
+{
+	uint8_t *at = e->record + f->offset;
+	struct wire_text place;
+	*flags |= f->has;
+	switch (f->form) {
+	case FIELD_identifier: memcpy(at, &(struct wire_id[]){random_id(random, f->uuid, flags)}, sizeof(struct wire_id)); break;
+	case FIELD_integer: field_integer_store(f, e->record, random_integer(random, f)); break;
+	case FIELD_x: memcpy(at, &(double){random_coordinate(random, is_plane, 180)}, sizeof(double)); break;
+	case FIELD_y: memcpy(at, &(double){random_coordinate(random, is_plane, 90)}, sizeof(double)); break;
+	case FIELD_currency:
+		for (unsigned i = 0; i < CURRENCY_BYTES; i++)
+			at[i] = (uint8_t)('A' + random_below(random, 26));
+		break;
+	default:
+		place = f->form == FIELD_sku    ? random_sku(random, e)
+		        : f->form == FIELD_name ? random_name(random, e)
+		                                : random_kinds(random, e);
+		memcpy(at, &place, sizeof place);
+	}
+}
+
+static void random_fields(struct random *random, bool is_plane, struct wire_event *e)
+{
+	const struct field_list *list = field_list_of(e->type);
+	struct event_head *head = (void *)e->record;
+	uint32_t flags = head->flags;
+	if (e->type == EVENT_cart_remove)
+		((struct cart_line_record *)(void *)e->record)->unit_price = PRICE_OF_CATALOGUE;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct field *f = &list->fields[i];
+		if (f->offset < sizeof *head)
+			continue;
+		if (f->form == FIELD_integer)
+			field_integer_store(f, e->record, f->absent);
+		if (f->need == FIELD_required || random_below(random, 2) != 0)
+			random_field(random, is_plane, f, e, &flags);
+	}
+	head->flags = flags;
+}
+
 void wire_random_event(struct random *random, bool is_plane, struct wire_event *e)
 {
 	*e = (struct wire_event){.type = (enum event_type)(1 + random_below(random, EVENT_TYPE_MAX))};
@@ -222,12 +348,8 @@ void wire_random_event(struct random *random, bool is_plane, struct wire_event *
 		random_locate(random, is_plane, e);
 	else if (e->type == EVENT_reward_put)
 		random_reward(random, is_plane, e);
-	else if (e->type != EVENT_ping) {
-		struct reward_key_record *r = (void *)e->record;
-		uint32_t flags = r->head.flags;
-		r->reward = random_id(random, EVENT_REWARD_IS_UUID, &flags);
-		r->head.flags = flags;
-	}
+	else
+		random_fields(random, is_plane, e);
 }
 
 /* ---- events as JSON -------------------------------------------------------------- */
@@ -262,12 +384,14 @@ static bool is_given(const struct field *f, const uint8_t *record, uint32_t flag
 	struct wire_text place;
 	switch (f->form) {
 	case FIELD_integer:
-		return f->has != 0 ? (flags & f->has) != 0 : field_integer_load(f, record) != f->absent;
+		return f->need == FIELD_required ||
+		       (f->has != 0 ? (flags & f->has) != 0 : field_integer_load(f, record) != f->absent);
 	case FIELD_identifier: return f->has == 0 || (flags & f->has) != 0;
 	case FIELD_area_radius: return ((const struct locate_record *)(const void *)record)->area == LOCATE_RADIUS;
 	case FIELD_area_box: return ((const struct locate_record *)(const void *)record)->area == LOCATE_BOX;
 	case FIELD_kind:
 	case FIELD_kinds:
+	case FIELD_sku:
 	case FIELD_name: memcpy(&place, record + f->offset, sizeof place); return place.bytes != 0;
 	case FIELD_benefit: return ((const struct reward_put_record *)(const void *)record)->benefit_type != BENEFIT_NONE;
 	default: return true;
@@ -293,8 +417,10 @@ static void json_value(const struct field *f, const struct wire_event *e, uint32
 		}
 		cursor_byte(out, ']');
 		break;
+	case FIELD_currency: json_write_string(out, (const char *)e->record + f->offset, CURRENCY_BYTES); break;
 	case FIELD_kind:
 	case FIELD_name:
+	case FIELD_sku:
 	case FIELD_kinds:
 		memcpy(&place, e->record + f->offset, sizeof place);
 		if (f->form == FIELD_kinds)
@@ -327,14 +453,14 @@ void wire_event_json(const struct wire_event *e, struct cursor *out)
 
 bool wire_event_equal(enum event_type type, const void *a, const char *a_text, const void *b, const char *b_text)
 {
-	uint8_t copies[2][sizeof(struct reward_put_record)];
+	uint8_t copies[2][EVENT_RECORD_BYTES_MAX];
 	const struct field_list *list = field_list_of(type);
 	memcpy(copies[0], a, event_record_bytes(type));
 	memcpy(copies[1], b, event_record_bytes(type));
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct field *f = &list->fields[i];
 		struct wire_text places[2];
-		if (f->form != FIELD_kind && f->form != FIELD_kinds && f->form != FIELD_name)
+		if (f->form != FIELD_kind && f->form != FIELD_kinds && f->form != FIELD_name && f->form != FIELD_sku)
 			continue;
 		for (unsigned k = 0; k < 2; k++) {
 			memcpy(&places[k], copies[k] + f->offset, sizeof places[k]);

@@ -28,14 +28,17 @@ struct wire *wire_create(bool is_plane);
 void wire_destroy(struct wire **w);
 
 /* Opens, decodes and answers the whole message the way a service with no rewards
- * would: pong, ok with seq 1, nothing located, not_found. The reply is left in
+ * would: pong, nothing located, not_found; all else as wire_result does. The reply is left in
  * w->reply, zero-terminated. */
 void wire_answer(struct wire *w, const void *message, size_t bytes);
+
+/* A good result of the event's, with seq 1 and always the same values. */
+void wire_result(struct reply *p, const struct event *event);
 
 /* A record with its own text: what decoding one event came to. */
 struct wire_event {
 	enum event_type type;
-	uint8_t record[sizeof(struct reward_put_record)];
+	uint8_t record[EVENT_RECORD_BYTES_MAX];
 	char text[1200];
 	uint32_t text_bytes;
 };

@@ -312,11 +312,11 @@ static void test_numbers(void **)
 	wire_destroy(&w);
 }
 
-static void test_has_change(void **)
+static void test_needs_writer(void **)
 {
 	static const struct {
 		const char *message;
-		bool has_change;
+		bool needs_writer;
 	} cases[] = {
 		{"[]", false},
 		{"{\"type\":\"ping\"}", false},
@@ -327,7 +327,7 @@ static void test_has_change(void **)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		status s = request_open(&w->request, cases[i].message, strlen(cases[i].message), &w->limits, &w->arena, &w->problem);
 		assert_int_equal(s, STATUS_ok);
-		assert_int_equal(request_has_change(&w->request), cases[i].has_change);
+		assert_int_equal(request_needs_writer(&w->request), cases[i].needs_writer);
 		request_close(&w->request);
 	}
 	wire_destroy(&w);
@@ -337,7 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),       cmocka_unit_test(test_replies), cmocka_unit_test(test_batch_limit),
-		cmocka_unit_test(test_small_arena), cmocka_unit_test(test_numbers), cmocka_unit_test(test_has_change),
+		cmocka_unit_test(test_small_arena), cmocka_unit_test(test_numbers), cmocka_unit_test(test_needs_writer),
 		cmocka_unit_test(test_scrub),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

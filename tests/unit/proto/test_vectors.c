@@ -139,7 +139,11 @@ static void check_match(const json_t *json, const struct match_record *m, const 
 
 static void check_result(const json_t *json, const struct frame_result *r)
 {
-	static const char *const types[] = {"error", "pong", "ok", "located", "reward"};
+	static const char *const types[] = {
+#define X(symbol, number, name) [number] = name,
+		RESULT_TABLE(X)
+#undef X
+	};
 	assert_string_equal(text_of(json, "type"), types[r->head->type]);
 	if (r->head->flags & RESULT_HAS_ID)
 		check_identifier(json, "id", r->head->id, r->head->flags & RESULT_ID_IS_UUID);
