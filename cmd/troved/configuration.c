@@ -17,6 +17,7 @@ static void add_all(struct configuration *c)
 	option_add(&c->set, shard_option_rows, shard_option_count, &c->shard);
 	option_add(&c->set, admin_option_rows, admin_option_count, &c->admin);
 	option_add(&c->set, memory_option_rows, memory_option_count, &c->memory);
+	option_add(&c->set, journal_option_rows, journal_option_count, &c->journal);
 	option_add(&c->set, commerce_option_rows, commerce_option_count, &c->commerce);
 }
 
@@ -47,6 +48,8 @@ static bool derive(struct configuration *c, struct option_problem *problem)
 {
 	c->shard.is_plane = c->service.space == 1;
 	c->shard.workers = net_threads(&c->net);
+	snprintf(c->journal_directory, sizeof c->journal_directory, "%s/journal", c->service.data_directory);
+	c->journal.directory = c->journal_directory;
 	c->net.message_bytes_max = (size_t)c->shard.message_bytes_max;
 	c->net.reply_bytes_max = (size_t)c->shard.reply_bytes_max;
 	if (c->net.reply.count + c->net.collect.count == 0) {
@@ -57,6 +60,7 @@ static bool derive(struct configuration *c, struct option_problem *problem)
 	       fill_addresses(c, "events.collect", &c->net.collect, problem) &&
 	       fill_addresses(c, "events.publish", &c->net.publish, problem) &&
 	       net_options_agree(&c->net, problem) && shard_options_agree(&c->shard, problem) &&
+	       journal_options_agree(&c->journal, problem) &&
 	       memory_pool_debug(&c->memory, &(unsigned){0}, problem);
 }
 

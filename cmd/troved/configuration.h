@@ -7,6 +7,7 @@
 
 #include "engine/admin/admin.h"
 #include "engine/commerce/commerce.h"
+#include "engine/journal/journal.h"
 #include "engine/net/net.h"
 #include "engine/memory/memory.h"
 #include "engine/shard/shard.h"
@@ -21,7 +22,7 @@
 	O(integer, service, drain_timeout_ms, "service.drain_timeout_ms", "10000", 0, 600000, "ms", live, \
 	  "After that: how long requests in flight may take before the service stops all the same.") \
 	O(text, service, data_directory, "data.directory", "/var/lib/trove", 0, 0, "", startup, \
-	  "Where the ipc socket (and later the journal) lives; made if it is missing.") \
+	  "Where the journal and the ipc socket live; made if it is missing.") \
 	O(text, service, rewards_file, "rewards.file", "", 0, 0, "", startup, \
 	  "CSV of rewards to load at the start (gz accepted, columns by header name); empty: none.") \
 	O(boolean, service, rewards_strict, "rewards.strict", "false", 0, 0, "", startup, \
@@ -49,6 +50,8 @@ struct configuration {
 	struct admin_options admin;
 	struct memory_options memory;
 	struct commerce_options commerce;
+	struct journal_options journal; /* its directory is derived */
+	char journal_directory[OPTION_TEXT_BYTES + 16];
 	struct option_set set;
 };
 

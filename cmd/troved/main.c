@@ -14,6 +14,7 @@
 #include "engine/memory/numa.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static const char usage_text[] =
 	"\n"
 	"example: troved --set rewards.file=config/demo_rewards.csv --set data.directory=/tmp/trove\n"
 	"signals: TERM, INT drain and stop (a second one at once); HUP reads live options again\n"
-	"exit codes: 0 ok, 64 usage, 65 bad data, 69 cannot bind, 70 internal, 78 configuration\n";
+	"exit codes: 0 ok, 64 usage, 65 bad data, 69 cannot bind, 70 internal, 74 journal, 78 configuration\n";
 
 enum { SETS_MAX = 256 };
 
@@ -58,6 +59,7 @@ struct service {
 	struct commerce commerce;
 	struct shard *shard;
 	struct net *net;
+	_Atomic(struct net *) publisher; /* the same, for other threads; NULL while there is none */
 	struct admin *admin;
 	const char *not_ready; /* a reason, or NULL */
 	int64_t drain_until_ns;
@@ -271,23 +273,48 @@ static int setup_store(struct service *service)
 	return EX_OK;
 }
 
-/* Only what has to live there is worth a directory. */
 static int setup_directory(const struct configuration *c)
 {
 	const char *path = c->service.data_directory;
-	char prefix[OPTION_TEXT_BYTES + 8];
 	char text[2 * OPTION_TEXT_BYTES + 128];
-	bool needed = false;
-	snprintf(prefix, sizeof prefix, "ipc://%s/", path);
-	const struct option_list *lists[] = {&c->net.reply, &c->net.collect, &c->net.publish};
-	for (size_t l = 0; l < COUNT_OF(lists); l++)
-		for (unsigned i = 0; i < lists[l]->count; i++)
-			needed |= strncmp(lists[l]->item[i], prefix, strlen(prefix)) == 0;
-	if (!needed || mkdir(path, 0750) == 0 || errno == EEXIST)
+	if (mkdir(path, 0750) == 0 || errno == EEXIST)
 		return EX_OK;
 	snprintf(text, sizeof text, "data.directory: cannot make %s: %s; choose another, e.g. --set data.directory=/tmp/trove",
 	         path, strerror(errno));
 	return fail(EX_CONFIG, text);
+}
+
+/* On the journal's thread. */
+static void service_publish(void *context, const char *topic, const char *json)
+{
+	struct service *service = context;
+	struct net *net = atomic_load_explicit(&service->publisher, memory_order_acquire);
+	if (net != NULL)
+		net_publish(net, topic, json);
+}
+
+static int setup_shard(struct service *service)
+{
+	struct configuration *c = &service->configuration;
+	struct shard_parts parts = {
+		.store = service->store,
+		.commerce = &service->commerce,
+		.carts_ttl_ms = c->commerce.carts_ttl_ms,
+		.payments_ttl_ms = c->commerce.payments_ttl_ms,
+		.journal = &c->journal,
+		.publish = service_publish,
+		.publish_context = service,
+	};
+	static struct journal_report report; /* large */
+	c->shard.account = &service->account;
+	status s = shard_setup(&service->shard, &c->shard, &parts, &report);
+	if (s == STATUS_ok)
+		return EX_OK;
+	if (report.text[0] != '\0')
+		return fail(s == STATUS_pool_exhausted ? EX_CONFIG : EX_IOERR, report.text);
+	if (s == STATUS_invalid_field)
+		return fail(EX_CONFIG, "events.writer_cpu: the system does not let the writer run there");
+	return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
 }
 
 static int setup_modules(struct service *service)
@@ -304,17 +331,15 @@ static int setup_modules(struct service *service)
 	c->commerce.account = &service->account;
 	if (commerce_setup(&service->commerce, &c->commerce) != STATUS_ok)
 		return fail(EX_OSERR, "no memory for products, carts, payments and claims (their .capacity)");
-	c->shard.account = &service->account;
-	status s = shard_setup(&service->shard, &c->shard, service->store);
-	if (s == STATUS_invalid_field)
-		return fail(EX_CONFIG, "events.writer_cpu: the system does not let the writer run there");
-	if (s != STATUS_ok)
-		return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
+	code = setup_shard(service);
+	if (code != EX_OK)
+		return code;
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
+	atomic_store_explicit(&service->publisher, service->net, memory_order_release);
 	struct admin_sources sources = {service, service_not_ready, service_write_metrics, service_write_allocator,
 	                                service_write_doctor};
-	s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
+	status s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
 	if (s != STATUS_ok)
 		return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
 	return EX_OK;
@@ -323,6 +348,9 @@ static int setup_modules(struct service *service)
 static void teardown_modules(struct service *service)
 {
 	admin_teardown(&service->admin);
+	if (service->shard != NULL)
+		shard_stop(service->shard);
+	atomic_store_explicit(&service->publisher, NULL, memory_order_release);
 	net_teardown(&service->net);
 	shard_teardown(&service->shard);
 	commerce_teardown(&service->commerce);

@@ -58,7 +58,7 @@ void idempotency_teardown(struct idempotency *w)
 void idempotency_bill(struct bill *bill, const char *option, uint64_t capacity, const char *what)
 {
 	uint64_t entries = blocks_for(capacity) * IDEMPOTENCY_BLOCK;
-	bill_add(bill, "commerce", option, entries, sizeof(struct idempotency_entry), what);
+	bill_add(bill, "commerce", option, entries, sizeof(struct idempotency_entry), "%s", what);
 	bill_add(bill, "commerce", option, 1,
 	         index_bytes(entries) + blocks_for(capacity) * sizeof(struct idempotency_block) + 2 * 4096, "their index");
 }

@@ -52,8 +52,9 @@ struct effect_head *plan_refusal(const struct planning *p, status s)
 	e->code = (uint16_t)s;
 	e->cart_state = (uint8_t)p->problem->cart_state;
 	e->payment_state = (uint8_t)p->problem->payment_state;
-	snprintf(e->field, sizeof e->field, "%s", p->problem->field);
-	snprintf(e->message, sizeof e->message, "%s", p->problem->message);
+	/* Fields that states refuse have short names. */
+	memcpy(e->field, p->problem->field, strnlen(p->problem->field, sizeof e->field - 1));
+	memcpy(e->message, p->problem->message, strnlen(p->problem->message, sizeof e->message - 1));
 	return &e->head;
 }
 

@@ -10,5 +10,6 @@ void shard_bill(const struct shard_options *o, struct bill *bill)
 	         "reply buffers, one for each answering thread and the writer");
 	bill_add(bill, "shard", "events.threads", workers, sizeof(struct worker), "workers with their counters");
 	bill_add(bill, "shard", "events.queue", (uint64_t)o->queue, sizeof(ck_ring_buffer_t), "places in the writer's queue");
-	bill_add(bill, "shard", "", 1, sizeof(struct shard) + EFFECT_BYTES, "the writer and its effects");
+	bill_add(bill, "shard", "", 1, sizeof(struct shard) + sizeof(struct stored) + EFFECT_BYTES, "the writer and its effects");
+	held_bill(o, bill);
 }

@@ -2,6 +2,7 @@
 
 #include "engine/base/clock.h"
 
+#include <sched.h>
 #include <string.h>
 
 /* Replies that may wait at the same time, if all were as large as they may be; mostly there are hundreds. */
@@ -213,4 +214,11 @@ void held_release(struct held *h, uint64_t (*released)(void *context), void *con
 		if (released(context) == seq && (is_waiting || ring_size(&h->queue) == 0))
 			return;
 	}
+}
+
+void held_silence(struct held *h)
+{
+	/* Whoever lets go now is in nng, not in a wait: it ends soon. */
+	while (atomic_exchange(&h->is_busy, true))
+		sched_yield();
 }

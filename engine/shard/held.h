@@ -72,4 +72,7 @@ void held_publish(struct held *held, const struct effect_head *effect, uint64_t 
 /* Lets go of all that is due; released: up to where now. Asks again until nothing is. */
 void held_release(struct held *held, uint64_t (*released)(void *context), void *context);
 
+/* Nothing leaves any more. */
+void held_silence(struct held *held);
+
 #endif

@@ -21,12 +21,36 @@ static void write_labelled(const struct shard *shard, struct cursor *out, const 
 
 static void write_latency(const struct shard *shard, struct cursor *out)
 {
+	const struct held_counters *held = &shard->held.counters;
 	uint64_t buckets[METRIC_BUCKETS + 1];
 	for (size_t i = 0; i <= METRIC_BUCKETS; i++)
-		buckets[i] = SUM(latency.bucket[i]);
+		buckets[i] = SUM(latency.bucket[i]) + metric_read(&held->latency.bucket[i]);
 	metric_write_head(out, "trove_message_duration_seconds", "histogram",
 	                  "From a message's receipt to its finished reply; when it grows, look at batch sizes and limits.");
-	metric_write_histogram(out, "trove_message_duration_seconds", buckets, (double)SUM(latency.sum_ns) * 1e-9);
+	metric_write_histogram(out, "trove_message_duration_seconds", buckets, (double)(SUM(latency.sum_ns) + metric_read(&held->latency.sum_ns)) * 1e-9);
+}
+
+static void write_journal(const struct shard *shard, struct cursor *out)
+{
+	struct journal_stat stat;
+	if (shard->journal == NULL)
+		return;
+	journal_stat(shard->journal, &stat);
+	metric_write_head(out, "trove_journal_seq", "gauge", "Sequence number of the last change that is durable.");
+	metric_write_value(out, "trove_journal_seq", (double)stat.durable);
+	metric_write_head(out, "trove_journal_waiting_records", "gauge", "Changes that wait for the disk; replies wait for them.");
+	metric_write_value(out, "trove_journal_waiting_records", (double)(stat.appended - stat.durable));
+	metric_write_head(out, "trove_journal_bytes", "gauge", "Bytes of all journal files; data.segments_max bounds them.");
+	metric_write_value(out, "trove_journal_bytes", (double)stat.bytes);
+	metric_write_head(out, "trove_journal_flushes_total", "counter", "Group commits.");
+	metric_write_value(out, "trove_journal_flushes_total", (double)stat.flushes);
+	metric_write_head(out, "trove_journal_failures_total", "counter",
+	                  "Writes or syncs that failed; changes are refused with journal_full until one succeeds: look at the disk.");
+	metric_write_value(out, "trove_journal_failures_total", (double)stat.failures);
+	metric_write_head(out, "trove_journal_full_total", "counter", "Changes that found no room in the journal.");
+	metric_write_value(out, "trove_journal_full_total", (double)stat.full);
+	metric_write_head(out, "trove_journal_failed", "gauge", "1 while writes fail and changes are refused.");
+	metric_write_value(out, "trove_journal_failed", stat.is_failed);
 }
 
 void shard_write_metrics(const struct shard *shard, struct cursor *out)
@@ -52,9 +76,15 @@ void shard_write_metrics(const struct shard *shard, struct cursor *out)
 	metric_write_head(out, "trove_matches_total", "counter", "Rewards that matched a locate.");
 	metric_write_value(out, "trove_matches_total", (double)SUM(matches));
 	metric_write_head(out, "trove_reply_bytes_total", "counter", "Bytes of replies.");
-	metric_write_value(out, "trove_reply_bytes_total", (double)SUM(reply_bytes));
+	metric_write_value(out, "trove_reply_bytes_total", (double)(SUM(reply_bytes) + metric_read(&shard->held.counters.reply_bytes)));
 	metric_write_head(out, "trove_writer_queue_messages", "gauge",
 	                  "Messages with changes that wait for the writer; at events.queue it answers overloaded.");
 	metric_write_value(out, "trove_writer_queue_messages", (double)atomic_load(&shard->queued));
+	metric_write_head(out, "trove_replies_held", "gauge", "Replies that wait until the journal has made durable what they say.");
+	metric_write_value(out, "trove_replies_held", (double)atomic_load(&shard->held.pending));
+	metric_write_head(out, "trove_publications_dropped_total", "counter",
+	                  "Publications that found no room to wait; subscribers see the gap in seq and ask feed.read.");
+	metric_write_value(out, "trove_publications_dropped_total", (double)metric_read(&shard->held.dropped));
 	write_latency(shard, out);
+	write_journal(shard, out);
 }

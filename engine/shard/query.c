@@ -23,19 +23,6 @@ static void answer_locate(struct worker *worker, const struct event *event, int6
 	reply_located(reply, event, result.count, result.matches, result.match_count);
 }
 
-/* Of an event that nobody serves yet. */
-static void answer_unknown(struct worker *worker, const struct event *event, struct reply *reply)
-{
-	const struct problem problem = {
-		.status = STATUS_unknown_type,
-		.field = "type",
-		.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
-		.id = event_id(event),
-	};
-	metric_add(&worker->counters.refused[STATUS_unknown_type], 1);
-	reply_problem(reply, &problem, 0);
-}
-
 static void answer_reward_get(struct worker *worker, const struct event *event, struct reply *reply)
 {
 	struct wire_id id = event->reward_key->reward;
@@ -175,7 +162,6 @@ void query_answer(struct shard *shard, struct worker *worker, const struct event
 		answer_feed(shard, worker, event, reply);
 		return;
 	default:
-		answer_unknown(worker, event, reply);
-		return;
+		CHECK(false, "event type %d is no query", (int)event->type);
 	}
 }

@@ -276,17 +276,31 @@ status shard_setup(struct shard **out, const struct shard_options *options, cons
 	return s;
 }
 
+enum { STOP_WAIT_MS = 2000 };
+
+void shard_stop(struct shard *shard)
+{
+	if (!shard->has_thread)
+		return;
+	shard->has_thread = false;
+	atomic_store(&shard->draining, true);
+	atomic_store(&shard->stopping, true);
+	wakeup_signal(&shard->wakeup);
+	pthread_join(shard->thread, NULL);
+	commit(shard);
+	if (shard->journal != NULL)
+		(void)journal_wait(shard->journal, shard->seq, STOP_WAIT_MS);
+	held_release(&shard->held, shard_released, shard);
+	held_silence(&shard->held);
+}
+
 void shard_teardown(struct shard **out)
 {
 	struct shard *shard = *out;
 	*out = NULL;
 	if (shard == NULL)
 		return;
-	if (shard->has_thread) {
-		atomic_store(&shard->stopping, true);
-		wakeup_signal(&shard->wakeup);
-		pthread_join(shard->thread, NULL);
-	}
+	shard_stop(shard);
 	if (shard->journal != NULL)
 		journal_close(&shard->journal);
 	if (shard->workers != NULL)

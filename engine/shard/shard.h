@@ -84,7 +84,10 @@ struct shard_job {
  */
 status shard_setup(struct shard **shard, const struct shard_options *options, const struct shard_parts *parts,
                    struct journal_report *report);
-/* After the last job is done. */
+/* No more changes; waits (two seconds at most) until what was done is durable and its replies have left. Those that
+ * still wait then never leave: their jobs are the caller's again. */
+void shard_stop(struct shard *shard);
+/* After shard_stop, and when nobody calls shard_handle any more. */
 void shard_teardown(struct shard **shard);
 
 void shard_handle(struct shard *shard, struct shard_job *job);
