@@ -21,6 +21,7 @@ struct fixture {
 	struct shard_options options;
 	struct option_set set;
 	struct store *store;
+	struct commerce commerce;
 	struct shard *shard;
 };
 
@@ -84,7 +85,13 @@ static struct fixture *fixture_make(const char *const *settings)
 	f->options.workers = THREADS;
 	struct store_options store = {.is_plane = true, .capacity = 100000, .readers_max = SHARD_READERS(THREADS), .kernel = "auto"};
 	assert_int_equal(store_setup(&f->store, &store), STATUS_ok);
-	assert_int_equal(shard_setup(&f->shard, &f->options, f->store), STATUS_ok);
+	struct commerce_options commerce;
+	struct option_set commerce_set = {};
+	option_add(&commerce_set, commerce_option_rows, commerce_option_count, &commerce);
+	assert_int_equal(commerce_setup(&f->commerce, &commerce), STATUS_ok);
+	struct shard_parts parts = {.store = f->store, .commerce = &f->commerce, .carts_ttl_ms = commerce.carts_ttl_ms,
+	                            .payments_ttl_ms = commerce.payments_ttl_ms};
+	assert_int_equal(shard_setup(&f->shard, &f->options, &parts, &(struct journal_report){}), STATUS_ok);
 	return f;
 }
 
@@ -98,6 +105,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	shard_teardown(&f->shard);
+	commerce_teardown(&f->commerce);
 	store_teardown(&f->store);
 	free(f);
 	return 0;
@@ -124,7 +132,7 @@ static void a_batch_is_done_in_order(void **state)
 	                    "{\"type\":\"ok\",\"id\":\"2\",\"seq\":2},"
 	                    "{\"type\":\"located\",\"count\":0,\"truncated\":false,\"rewards\":[]},"
 	                    "{\"type\":\"error\",\"id\":\"3\",\"code\":\"not_found\",\"field\":\"reward\","
-	                    "\"message\":\"there is no such reward\",\"retry\":\"new_id\"}]");
+	                    "\"message\":\"there is no such reward\",\"retry\":\"new_id\",\"seq\":3}]");
 	assert_int_equal(call.replies, 1);
 }
 
