@@ -20,6 +20,7 @@ static const struct scenario {
 	{"index", bench_index, 0.2, 7, "finding rewards beside Boost.Geometry's packed R-tree"},
 	{"codec", bench_codec, 0.2, 7, "reading events and writing replies, binary beside JSON"},
 	{"service", bench_service, 1, 5, "the service over ipc beside a bare nng echo and Redis"},
+	{"engine", bench_engine, 0.5, 7, "durable changes in process beside the bare device and SQLite; a start"},
 	{"journal", bench_journal, 0.5, 7, "durable appends beside the bare device and SQLite; replay"},
 	{"pool", bench_pool, 0.05, 7, "memory pools beside a bare free list and general allocators"},
 	{"memory", bench_memory, 0.1, 5, "the scorecard of allocators on the carts of a real shop"},
