@@ -24,7 +24,7 @@ static const struct {
 static const struct {
 	const char *path;
 	void (*write)(FILE *out);
-} types[] = {
+} type_files[] = {
 	{"proto/typescript/events.ts", typescript_events},
 	{"proto/typescript/results.ts", typescript_results},
 	{"proto/typescript/publications.ts", typescript_publications},
@@ -116,9 +116,9 @@ size_t generate_all(const char *root, struct output *outputs)
 {
 	size_t count = 0;
 	write_readme(root, &outputs[count++]);
-	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-		FILE *out = open_output(&outputs[count++], types[i].path);
-		types[i].write(out);
+	for (size_t i = 0; i < sizeof type_files / sizeof type_files[0]; i++) {
+		FILE *out = open_output(&outputs[count++], type_files[i].path);
+		type_files[i].write(out);
 		fclose(out);
 	}
 	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++, count += 3)
