@@ -112,7 +112,8 @@ void typescript_events(FILE *out)
 #undef X
 	};
 	write_start(out, "event.h");
-	fprintf(out, "import type * as results from \"./results.js\";\nimport type { Benefit } from \"./results.js\";\n\nexport type * from \"./results.js\";\n"
+	fprintf(out, "import type * as results from \"./results.js\";\nimport type { Benefit } from \"./results.js\";\n\n"
+	             "export type * from \"./results.js\";\n"
 	             "export type * from \"./publications.js\";\n\n"
 	             "/** A UUID string, a decimal string below 2^128, or an integer up to 2^53. Results always have strings. */\n"
 	             "export type Identifier = string | number;\n");
