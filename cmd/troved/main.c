@@ -310,6 +310,7 @@ static int setup_modules(struct service *service)
 		return fail(EX_CONFIG, "events.writer_cpu: the system does not let the writer run there");
 	if (s != STATUS_ok)
 		return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
+	c->net.account = &service->account;
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
 	struct admin_sources sources = {service, service_not_ready, service_write_metrics, service_write_allocator,
