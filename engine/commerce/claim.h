@@ -70,8 +70,12 @@ void claims_set_used(struct claims *claims, struct identifier id, bool is_used);
 /* Borrows what adding one takes. */
 status claims_prepare(struct claims *claims);
 
+/* Calls with every claim; of an actor on a reward the older ones first, so claims_add makes the same of them. */
 typedef void claim_visitor(void *context, const struct claim *claim);
 void claims_visit(const struct claims *claims, claim_visitor *visit, void *context);
+
+/* Nothing is in it any more; the memory stays. */
+void claims_reset(struct claims *claims);
 
 uint64_t claims_digest(const struct claims *claims);
 bool claims_are_valid(const struct claims *claims);
