@@ -51,7 +51,9 @@ static struct cart_line line(const char *sku, int64_t price, uint32_t quantity)
 
 static void open_cart(struct commerce *c, uint64_t n, uint32_t lines)
 {
-	struct cart_opening o = {.cart = id(n), .actor = id(90), .has_actor = n % 2, .currency = currency_parse("EUR"), .ttl_ms = 5000};
+	struct cart_opening o = {.cart = id(n), .currency = currency_parse("EUR"), .ttl_ms = 5000};
+	o.has_actor = n % 2;
+	o.actor = id(90);
 	carts_open(&c->carts, &o, NOW_MS);
 	for (uint32_t i = 0; i < lines; i++) {
 		char sku[16];
