@@ -5,6 +5,8 @@
  * How      The caller gives records of kinds of its own (snapshot_put), which are collected into chunks with
  *          a checksum each. The file has another name until all of it is on stable storage, so a
  *          NUMBER.snapshot is whole, or was damaged later. A read hands on nothing that is not verified.
+ * A start  snapshots_open, snapshot_journal_identity, snapshot_find (identity, or NULL where there is no journal),
+ *          snapshot_read, then journal_open(after = its sequence), which refuses a journal that does not go on there.
  * Owner    The folder is the journal's. Memory is one chunk, reserved at open. The options and the directory's
  *          path stay the caller's.
  * Threads  One at a time. Writing and dropping: only while this process has the journal open, because what

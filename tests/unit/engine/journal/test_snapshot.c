@@ -234,7 +234,7 @@ static void expect_refused(struct bench *b, const char *path, const uint8_t *byt
 	status s = snapshot_find(&b->s, ours, &b->found);
 	if (s != STATUS_ok || b->found.sequence != 7 || b->found.refused != 1 || strstr(b->found.text, path) == NULL)
 		fail_msg("%s at %zu: %s, %llu, %s", what, at, status_code(s), (unsigned long long)b->found.sequence, b->found.text);
-	unsigned ignored = 10;
+	unsigned ignored = 10; /* never stops */
 	if (snapshot_read(&b->s, 8, stop_at_third, &ignored) != STATUS_malformed)
 		fail_msg("%s at %zu: read", what, at);
 }
@@ -315,6 +315,35 @@ static void one_of_another_journal_is_refused(void **state)
 	assert_non_null(strstr(b->found.text, "another journal"));
 	assert_int_equal(snapshot_find(&b->s, NULL, &b->found), STATUS_ok);
 	assert_memory_equal(b->found.identity, ours, sizeof ours);
+}
+
+/* Whoever knows the checksums can write anything: it is still only refused. */
+static void a_forged_record_stays_within_its_chunk(void **state)
+{
+	struct bench *b = *state;
+	char path[FILES_PATH_BYTES + 64];
+	size_t count;
+	uint8_t *bytes = two_snapshots(b, path, &count);
+	const size_t at = sizeof(struct snapshot_head), body = at + sizeof(struct snapshot_chunk);
+	static const uint32_t odd[] = {UINT32_MAX, UINT32_MAX - 7, 0x80000000, SNAPSHOT_RECORD_BYTES_MAX + 1, 1000, 1};
+	uint64_t seed = b->s.head.checksum;
+	for (unsigned i = 0; i < COUNT_OF(odd) * 2; i++) {
+		uint8_t *forged = malloc(count);
+		struct snapshot_chunk chunk;
+		memcpy(forged, bytes, count);
+		memcpy(&chunk, forged + at, sizeof chunk);
+		if (i < COUNT_OF(odd)) {
+			memcpy(forged + body + offsetof(struct snapshot_record, bytes), &odd[i], sizeof odd[i]);
+			chunk.body_checksum = hash_bytes(forged + body, chunk.bytes, seed);
+		} else {
+			chunk.bytes = odd[i - COUNT_OF(odd)];
+		}
+		chunk.checksum = snapshot_chunk_checksum(&chunk, seed);
+		memcpy(forged + at, &chunk, sizeof chunk);
+		expect_refused(b, path, forged, count, "forged", i);
+		free(forged);
+	}
+	free(bytes);
 }
 
 /* A damaged one neither counts as kept nor stays for ever; made again it is good. */
@@ -471,6 +500,7 @@ int main(void)
 		T(a_cut_anywhere_is_seen),
 		T(a_flipped_bit_anywhere_is_seen),
 		T(chunks_that_are_moved_are_seen),
+		T(a_forged_record_stays_within_its_chunk),
 		T(one_of_another_journal_is_refused),
 		T(damaged_ones_do_not_count),
 		T(an_error_at_any_step_leaves_the_old_one),
