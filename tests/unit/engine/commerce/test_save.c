@@ -90,6 +90,13 @@ static void fill_payments(struct commerce *c)
 	}
 }
 
+static void add_claim(struct commerce *c, uint64_t n)
+{
+	claims_add(&c->claims, &(struct claim){.id = id_pack(id(n)), .actor = id_pack(id(90)), .reward = id_pack(id(50 + n / 32)),
+	                                       .benefit_value = 500, .benefit_type = BENEFIT_PERCENT, .at_s = 5,
+	                                       .flags = CLAIM_IS_USED});
+}
+
 static void fill(struct commerce *c)
 {
 	struct product product = {.unit_price = 250, .currency = currency_parse("EUR"), .name_bytes = 5, .name = "Apple"};
@@ -98,9 +105,10 @@ static void fill(struct commerce *c)
 	fill_carts(c);
 	fill_payments(c);
 	for (uint64_t n = 30; n < 34; n++)
-		claims_add(&c->claims, &(struct claim){.id = id_pack(id(n)), .actor = id_pack(id(90)), .reward = id_pack(id(50 + n / 32)),
-		                                       .benefit_value = 500, .benefit_type = BENEFIT_PERCENT, .at_s = 5,
-		                                       .flags = CLAIM_IS_USED});
+		add_claim(c, n);
+	/* Where it was, and yet the newest. */
+	claims_remove(&c->claims, id(30));
+	add_claim(c, 30);
 	for (uint64_t n = 1; n <= 70; n++)
 		idempotency_remember(&c->idempotency, id(n), n, 100 + n, NOW_MS);
 }
@@ -168,6 +176,28 @@ static void the_same_comes_out(void **state)
 	o.cart = id(9);
 	assert_int_equal(carts_can_open(&b->to.carts, &o, &victim), STATUS_ok);
 	assert_int_equal(victim.id.low, 4);
+}
+
+/* Where among the records a claim stands. */
+static size_t place_of_claim(const struct stream *s, uint64_t n)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->records[i].kind == SAVED_claim && memcmp(s->bytes + s->records[i].offset, &n, sizeof n) == 0)
+			return i;
+	fail_msg("claim %llu was not saved", (unsigned long long)n);
+	return 0;
+}
+
+static void claims_are_saved_in_their_order(void **state)
+{
+	struct bench *b = *state;
+	assert_int_equal(restore(b, -1, -1), STATUS_ok);
+	for (unsigned times = 0; times < 2; times++) {
+		assert_true(place_of_claim(&b->stream, 31) < place_of_claim(&b->stream, 30));
+		assert_true(place_of_claim(&b->stream, 32) < place_of_claim(&b->stream, 33));
+		b->stream.count = b->stream.used = 0;
+		assert_int_equal(commerce_save(&b->to, note, &b->stream), STATUS_ok);
+	}
 }
 
 static void a_record_missing_or_twice_is_refused(void **state)
@@ -279,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_same_comes_out, make_bench, remove_bench),
+		cmocka_unit_test_setup_teardown(claims_are_saved_in_their_order, make_bench, remove_bench),
 		cmocka_unit_test_setup_teardown(a_record_missing_or_twice_is_refused, make_bench, remove_bench),
 		cmocka_unit_test_setup_teardown(a_record_of_another_size_is_refused, make_bench, remove_bench),
 		cmocka_unit_test_setup_teardown(records_in_another_order_do_no_harm, make_bench, remove_bench),
