@@ -87,6 +87,7 @@ static double write_bare(struct bench *b)
 {
 	int64_t start = clock_monotonic_ns();
 	int file = open(b->bare, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK(file >= 0, "cannot make %s", b->bare);
 	for (uint64_t at = 0; at < b->found.bytes; at += BARE_STEP)
 		CHECK(pwrite(file, b->bytes, BARE_STEP, (off_t)at) == BARE_STEP, "cannot write %s", b->bare);
 	CHECK(fsync(file) == 0, "cannot sync %s", b->bare);

@@ -33,7 +33,7 @@ bool carts_restore_discount(struct carts *c, uint32_t slot, const struct cart_di
 	if (cart->extent != SLOT_NONE || benefit_check(&discount->benefit) != STATUS_ok || discount->benefit.currency != currency)
 		return false;
 	cart_add_extent(c, cart);
-	cart_first_extent(c, cart)->discount = *discount;
+	cart_extent_at(c, cart->extent)->discount = *discount;
 	return true;
 }
 
@@ -46,6 +46,6 @@ bool carts_restore_line(struct carts *c, uint32_t slot, const struct cart_line *
 	    carts_find_line(c, cart, &line->sku, line->unit_price) != NULL)
 		return false;
 	cart_append(c, cart, line);
-	cart_first_extent(c, cart)->subtotal += line->unit_price * line->quantity;
+	cart_extent_at(c, cart->extent)->subtotal += line->unit_price * line->quantity;
 	return true;
 }

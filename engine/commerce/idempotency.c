@@ -152,7 +152,7 @@ void idempotency_visit(const struct idempotency *w, idempotency_visitor *visit, 
 	for (uint32_t i = 1; i <= w->block_count; i++) {
 		uint32_t block = (uint32_t)(((uint64_t)w->block + i) % w->block_count);
 		if (w->blocks[block].used > 0)
-			visit(context, &w->blocks[block], &w->entries[block * IDEMPOTENCY_BLOCK]);
+			visit(context, &w->blocks[block], &w->entries[(size_t)block * IDEMPOTENCY_BLOCK]);
 	}
 }
 

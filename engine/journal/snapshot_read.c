@@ -147,7 +147,7 @@ static status visit_chunk(struct reading *r, const struct snapshot_chunk *chunk)
 static status read_chunks(struct reading *r)
 {
 	while (r->offset < r->end.file_bytes - sizeof r->end) {
-		struct snapshot_chunk chunk;
+		struct snapshot_chunk chunk = {};
 		status s = read_chunk(r, &chunk);
 		if (s == STATUS_ok)
 			s = visit_chunk(r, &chunk);
