@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { WINDOW_BYTES = 8 << 20 };
+
 static const char suffix[] = ".snapshot";
 /* Longer than the journal's own, which removes those at its start. */
 static const char making_suffix[] = ".snapshot.making";
@@ -149,16 +151,37 @@ static status give_up(struct snapshots *s, int error, const char *doing)
 	return s->status;
 }
 
+/* An error that was reported here is not reported by the sync at the end any more. */
+static int begin_range(const struct snapshots *s, uint64_t offset, size_t count, unsigned how)
+{
+	if (sync_file_range(s->file, (off_t)offset, (off_t)count, how) == 0)
+		return 0;
+	return errno == EIO || errno == ENOSPC || errno == EDQUOT ? errno : 0; /* the others: it is not offered here */
+}
+
+/*
+ * A commit of the journal may have to wait for what else is on its way to the device, so that is
+ * never much: what was written begins to leave at once, and what was written a window ago has left.
+ */
+static int begin_to_sync(const struct snapshots *s, size_t count)
+{
+	int error = begin_range(s, s->end.file_bytes, count, SYNC_FILE_RANGE_WRITE);
+	if (error != 0 || s->end.file_bytes <= WINDOW_BYTES)
+		return error;
+	return begin_range(s, s->end.file_bytes - WINDOW_BYTES, count,
+	                   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 /* At the end of the file. */
 static status write_on(struct snapshots *s, const void *bytes, size_t count)
 {
 	int error = fault_at(s, SNAPSHOT_STEP_write);
 	if (error == 0)
 		error = segment_write_all(s->file, s->end.file_bytes, bytes, count);
+	if (error == 0)
+		error = begin_to_sync(s, count);
 	if (error != 0)
 		return give_up(s, error, "write");
-	/* Begin now, without waiting: one sync of it all at the end would hold up commits. */
-	sync_file_range(s->file, (off_t)s->end.file_bytes, (off_t)count, SYNC_FILE_RANGE_WRITE);
 	s->end.file_bytes += count;
 	return STATUS_ok;
 }
