@@ -82,3 +82,20 @@ uint32_t slots_in_use(const struct slots *slots)
 	pool_read_statistics(slots->pool, &s);
 	return s.in_use - slots_has_reserve(slots);
 }
+
+uint32_t slots_room(const struct slots *slots)
+{
+	struct pool_statistics s;
+	pool_read_statistics(slots->pool, &s);
+	return s.capacity;
+}
+
+void slots_clear(struct slots *slots)
+{
+	uint32_t left = slots_in_use(slots);
+	for (uint32_t slot = slots->capacity; left > 0 && slot-- > 0;)
+		if (slots_is_live(slots, slot)) {
+			slots_give(slots, slot);
+			left--;
+		}
+}
