@@ -72,7 +72,7 @@
 	X(error, "retry", "Retry", true, "") \
 	X(error, "retry_after_ms", "number", false, "with `overloaded`: when to come again") \
 	X(error, "state", "CartState | PaymentState", false, "where the cart or the payment to blame is") \
-	X(error, "seq", "number", false, "the refusal is stored under the id, with this number; with `too_large`: the change is done") \
+	X(error, "seq", "number", false, "of a refusal that is stored; with `too_large`: the change is done") \
 	X(error, "replayed", "boolean", false, "true: the stored refusal of an earlier event with this id")
 
 /* What each publication has behind type, seq and at: X(topic, field, TypeScript type, always there, note). */

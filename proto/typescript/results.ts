@@ -47,7 +47,7 @@ export interface ErrorResult {
   retry_after_ms?: number;
   /** where the cart or the payment to blame is */
   state?: CartState | PaymentState;
-  /** the refusal is stored under the id, with this number; with `too_large`: the change is done */
+  /** of a refusal that is stored; with `too_large`: the change is done */
   seq?: number;
   /** true: the stored refusal of an earlier event with this id */
   replayed?: boolean;
