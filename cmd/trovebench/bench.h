@@ -17,6 +17,9 @@ int bench_snapshot(const struct bench_arguments *arguments);
 int bench_pool(const struct bench_arguments *arguments);
 int bench_memory(const struct bench_arguments *arguments);
 
+/* The part of the service scenario about durable changes; adds to its report. */
+bool bench_service_changes(struct report *report);
+
 /* An nng REP server that answers anything with reply_bytes; runs until it is killed. */
 int bench_service_echo(const char *url, size_t reply_bytes);
 
