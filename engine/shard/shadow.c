@@ -165,7 +165,7 @@ status shadow_setup(struct shadow **out, const struct shard_options *options, co
 	s->journal_options = parts->journal;
 	s->journal = journal;
 	s->commerce_options = *parts->commerce_options;
-	s->commerce_options.seed = 0;
+	s->commerce_options.seed = parts->commerce->idempotency.seed;
 	s->commerce_options.fail_one_in = 0; /* what was done once is not refused here */
 	s->tail_bytes = start->tail_bytes;
 	atomic_init(&s->counters.seq, start->seq);
