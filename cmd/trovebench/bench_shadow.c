@@ -187,7 +187,8 @@ static void measure_pause(struct report *r, struct rig *g)
 	open_shard(g, 1 << 20);
 	struct pauses with = stream(g, 3, 3 * r->arguments->seconds);
 	close_shard(g);
-	report_note(r, "answer to answer over %d open carts, p99.9 / longest: %.2f / %.2f ms, while snapshots are made %.2f / %.2f ms",
+	report_note(r,
+	            "answer to answer over %d open carts, p99.9 / longest: %.2f / %.2f ms, while snapshots are made %.2f / %.2f ms",
 	            PAUSED_CARTS, without.usual_ms, without.longest_ms, with.usual_ms, with.longest_ms);
 	report_figure(r, "", "p99.9 longer while a snapshot is made, ms", with.usual_ms - without.usual_ms, longer_ms_target, true);
 	report_figure(r, "", "longest longer while a snapshot is made, ms", with.longest_ms - without.longest_ms, longer_ms_target,

@@ -18,11 +18,15 @@ changes() {
 	awk -v r="$1" 'BEGIN {
 		for (i = 0; i < 200; i++) {
 			n = r * 1000 + i
-			printf "[{\"type\":\"reward.put\",\"id\":%d1,\"reward\":%d,\"x\":%d,\"y\":%d,\"radius\":50,\"name\":\"of %d\"},", n, (r * 77 + i) % 900 + 1, i % 90, r, n
+			printf "[{\"type\":\"reward.put\",\"id\":%d1,\"reward\":%d,", n, (r * 77 + i) % 900 + 1
+			printf "\"x\":%d,\"y\":%d,\"radius\":50,\"name\":\"of %d\"},", i % 90, r, n
 			printf "{\"type\":\"cart.open\",\"id\":%d2,\"cart\":%d,\"currency\":\"EUR\"},", n, n
-			printf "{\"type\":\"cart.add\",\"id\":%d3,\"cart\":%d,\"sku\":\"s%d\",\"quantity\":%d,\"unit_price\":%d},", n, n, i % 7, i % 5 + 1, i + 1
-			printf "{\"type\":\"payment.authorize\",\"id\":%d4,\"payment\":%d,\"amount\":%d,\"currency\":\"EUR\"},", n, n, i + 10
-			printf "{\"type\":\"claim\",\"id\":%d5,\"reward\":%d,\"actor\":%d,\"x\":%d,\"y\":%d},", n, (r * 77 + i) % 900 + 1, n, i % 90, r
+			printf "{\"type\":\"cart.add\",\"id\":%d3,\"cart\":%d,\"sku\":\"s%d\",", n, n, i % 7
+			printf "\"quantity\":%d,\"unit_price\":%d},", i % 5 + 1, i + 1
+			printf "{\"type\":\"payment.authorize\",\"id\":%d4,\"payment\":%d,", n, n
+			printf "\"amount\":%d,\"currency\":\"EUR\"},", i + 10
+			printf "{\"type\":\"claim\",\"id\":%d5,\"reward\":%d,", n, (r * 77 + i) % 900 + 1
+			printf "\"actor\":%d,\"x\":%d,\"y\":%d},", n, i % 90, r
 			if (i % 3 == 0)
 				printf "{\"type\":\"payment.capture\",\"id\":%d6,\"payment\":%d,\"amount\":5},", n, n
 			if (i % 3 == 1)
@@ -36,7 +40,8 @@ state() {
 	awk -v rounds="$1" 'BEGIN {
 		for (r = 1; r <= rounds; r++)
 			for (i = 0; i < 200; i++)
-				printf "[{\"type\":\"cart.get\",\"cart\":%d},{\"type\":\"payment.get\",\"payment\":%d}]\n", r * 1000 + i, r * 1000 + i
+				printf "[{\"type\":\"cart.get\",\"cart\":%d},{\"type\":\"payment.get\",\"payment\":%d}]\n", \
+					r * 1000 + i, r * 1000 + i
 		for (i = 1; i <= 1100; i++)
 			printf "{\"type\":\"reward.get\",\"reward\":%d}\n", i
 		for (i = 0; i < 90; i++)
@@ -146,7 +151,8 @@ service_stop
 cp "$work/kept"/*.snapshot "$work/other/journal"
 service_start --set data.directory="$work/other"
 holds 'of another journal: refused' 'belongs to another journal' "$work/log"
-holds 'of another journal: its own state' '"x":1' "$("$bin/trovectl" send '{"type":"reward.get","reward":5}' >"$work/out"; echo "$work/out")"
+"$bin/trovectl" send '{"type":"reward.get","reward":5}' >"$work/out"
+holds 'of another journal: its own state' '"x":1' "$work/out"
 service_stop
 
 cp "$work/kept"/*.snapshot "$folder"
@@ -155,6 +161,34 @@ state $round >"$work/after"
 check 'put back: the state is the same' cmp -s "$work/before" "$work/after"
 service_stop
 equal 'a clean end' 0 "$code"
+
+# ---- no room for one -------------------------------------------------------------------------------------
+failed() { [ "$(metric trove_snapshot_failures_total)" -ge "$1" ]; }
+: >"$work/log"
+trap '' XFSZ
+start --set data.directory="$work/full"
+trap - XFSZ
+# A file of the journal has room, and soon no snapshot.
+check 'no room: a limit' prlimit --pid "$service" --fsize=512000:
+round=0
+while ! failed 1 && [ $round -lt 6 ]; do
+	round=$((round + 1))
+	changes $round | send 1 >"$work/replies.$round"
+	sleep 0.3
+done
+check 'no room: counted' failed 1
+check 'no room: tried again' wait_until failed 2
+equal 'no room: said once' 1 "$(grep -c 'File too large; it is tried again' "$work/log")"
+check 'no room: ready all the same' "$bin/trovectl" health
+before=$(metric trove_snapshots_total)
+prlimit --pid "$service" --fsize=unlimited:
+check 'room again: the next one is made' wait_until has_made $((before + 1))
+state $round >"$work/before"
+service_stop KILL
+start --set data.directory="$work/full"
+state $round >"$work/after"
+check 'no room, killed: the state is the same' cmp -s "$work/before" "$work/after"
+service_stop
 
 # ---- never ------------------------------------------------------------------------------------------------
 run 0 'never: the bill' "$bin/troved" --check --set data.snapshot_bytes=0
