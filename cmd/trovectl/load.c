@@ -167,7 +167,8 @@ static void print_summary(const struct loader *l)
 		       (unsigned long long)l->lost, (unsigned long long)l->retried, seconds);
 	else
 		fprintf(stderr, "loaded %llu %s in %.2f s (%.0f per second); %llu bad rows, %llu refused, %llu sent again\n",
-		        (unsigned long long)l->loaded, l->progress.unit, seconds, (double)l->loaded / seconds, (unsigned long long)l->bad_rows.count,
+		        (unsigned long long)l->loaded, l->progress.unit, seconds, (double)l->loaded / seconds,
+		        (unsigned long long)l->bad_rows.count,
 		        (unsigned long long)l->refusals.count, (unsigned long long)l->retried);
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/trovectl/percentile.h"
 #include "cmd/trovectl/replay_retail.h"
 #include "cmd/trovectl/retail.h"
+#include "cmd/trovectl/time_text.h"
 #include "cmd/trovectl/track.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 struct replay_options {
@@ -40,16 +40,6 @@ struct replay {
 static const char progress_unit[] = "events";
 
 /* ---- what matched --------------------------------------------------------------------- */
-
-static void format_time(int64_t ms, char *text, size_t capacity)
-{
-	struct tm parts;
-	time_t seconds = (time_t)(ms / 1000);
-	size_t used = 0;
-	if (gmtime_r(&seconds, &parts) != NULL) /* NULL: a year that no int holds */
-		used = strftime(text, capacity, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(text + used, capacity - used, ".%03dZ", (int)(ms % 1000));
-}
 
 static void print_match_json(const struct batch_event *e, const char *time, const struct frame_result *r,
                              const struct match_record *nearest)
@@ -79,8 +69,8 @@ static void print_match_json(const struct batch_event *e, const char *time, cons
 
 static void print_match(struct replay *p, const struct batch_event *e, const struct frame_result *r)
 {
-	char time[64], id_text[IDENTIFIER_TEXT_BYTES] = "-";
-	format_time(e->time_ms != 0 ? e->time_ms : clock_unix_ms(), time, sizeof time);
+	char time[TIME_TEXT_BYTES], id_text[IDENTIFIER_TEXT_BYTES] = "-";
+	time_format(e->time_ms != 0 ? e->time_ms : clock_unix_ms(), time);
 	const struct match_record *nearest = r->head->returned > 0 ? &r->matches[0] : NULL;
 	if (p->settings->json) {
 		print_match_json(e, time, r, nearest);

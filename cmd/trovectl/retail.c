@@ -279,8 +279,9 @@ bool retail_read(struct retail *r, struct csv *csv, struct complaints *bad_rows)
 			if (wrong != NULL && wrong[0] == '\0')
 				return false;
 		} else if (result == CSV_RECORD) {
+			const char *names = strcmp(wrong, "unit_price") == 0 ? "unit_price_minor|unit_price" : wrong;
 			complaint_add(bad_rows, csv_line(csv), "%s: '%.60s' is not allowed (left out)", wrong,
-			              csv_field(csv, csv_column(csv, strcmp(wrong, "unit_price") == 0 ? "unit_price_minor|unit_price" : wrong)));
+			              csv_field(csv, csv_column(csv, names)));
 			continue;
 		}
 		if (wrong != NULL)

@@ -87,29 +87,33 @@ static void print_sums_json(FILE *out, const struct sums *s)
 	        s->currency, s->invoices, s->lines, s->gross, s->refunds, s->refunded, s->unmatched);
 }
 
+static void print_day(const char *day, const struct sums *s, bool is_terminal)
+{
+	if (is_terminal)
+		printf("%-10s  %-8s %8" PRIu64 " %8" PRIu64 " %14" PRId64 " %8" PRIu64 " %12" PRId64 " %12" PRId64 "\n", day, s->currency,
+		       s->invoices, s->lines, s->gross, s->refunds, s->refunded, s->unmatched);
+	else
+		printf("%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\n", day, s->currency,
+		       s->invoices, s->lines, s->gross, s->refunds, s->refunded, s->unmatched);
+}
+
 /* Aligned for people, tabs for programs. */
 static void print_days(const struct sums *s, uint32_t count, bool is_json)
 {
 	bool is_terminal = isatty(STDOUT_FILENO) == 1;
-	const char *format = is_terminal ? "%-10s  %-8s %8" PRIu64 " %8" PRIu64 " %14" PRId64 " %8" PRIu64 " %12" PRId64 " %12" PRId64 "\n"
-	                                 : "%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\n";
 	if (!is_json)
 		puts(is_terminal ? "day         currency invoices    lines          gross  refunds     refunded    unmatched"
 		                 : "day\tcurrency\tinvoices\tlines\tgross\trefunds\trefunded\tunmatched");
 	for (uint32_t i = 0; i < count; i++) {
 		char day[DAY_BYTES];
 		format_day(s[i].day, day);
-		if (is_json) {
-			printf("{\"day\":\"%s\",", day);
-			print_sums_json(stdout, &s[i]);
-			putchar('\n');
-		} else {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-			printf(format, day, s[i].currency, s[i].invoices, s[i].lines, s[i].gross, s[i].refunds, s[i].refunded,
-			       s[i].unmatched);
-#pragma GCC diagnostic pop
+		if (!is_json) {
+			print_day(day, &s[i], is_terminal);
+			continue;
 		}
+		printf("{\"day\":\"%s\",", day);
+		print_sums_json(stdout, &s[i]);
+		putchar('\n');
 	}
 }
 

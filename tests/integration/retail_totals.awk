@@ -10,7 +10,7 @@
 function split_row(   n, parts) {
 	n = split($0, parts, ",")
 	time = parts[1]; invoice = parts[2]; customer = parts[3]; sku = parts[4]
-	quantity = parts[n - 2] + 0; price = parts[n - 1] + 0
+	quantity = parts[n - 2] + 0; price = parts[n - 1] + 0; currency = parts[n]
 }
 
 # Civil date of days since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms").
@@ -33,6 +33,7 @@ NR == 1 { next }
 		order[++invoices] = invoice
 		first[invoice] = time
 		who[invoice] = customer
+		money[invoice] = currency
 	}
 	cancels = invoice ~ /^C/
 	if (cancels ? quantity >= 0 : quantity <= 0) next
@@ -47,7 +48,7 @@ NR == 1 { next }
 function take_back(invoice, line,   wanted, price, key, i, from, at, most) {
 	wanted = left[invoice, line]; price = prices[invoice, line]
 	if (who[invoice] == "" || price == 0) return
-	key = who[invoice] SUBSEP skus[invoice, line]
+	key = who[invoice] SUBSEP money[invoice] SUBSEP skus[invoice, line]
 	for (i = bought[key]; i >= 1 && wanted > 0; i--) {
 		from = bought_in[key, i]; at = bought_line[key, i]
 		most = int((total[from] - refunded[from]) / price)
@@ -75,7 +76,7 @@ END {
 		}
 		for (line = 1; line <= count[invoice]; line++) {
 			if (who[invoice] == "") break
-			key = who[invoice] SUBSEP skus[invoice, line]
+			key = who[invoice] SUBSEP money[invoice] SUBSEP skus[invoice, line]
 			bought_in[key, ++bought[key]] = invoice
 			bought_line[key, bought[key]] = line
 		}

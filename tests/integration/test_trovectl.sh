@@ -18,11 +18,11 @@ is_json() { python3 -c 'import json,sys; [json.loads(l) for l in open(sys.argv[1
 
 # ---- without a service ---------------------------------------------------------------------
 run 0 help "$ctl" --help
-for command in ping status health send load replay watch journal; do
+for command in ping status health send load replay watch journal ledger; do
 	holds "$command is in the help" "  $command " "$work/out"
 done
 run 0 version "$ctl" --version
-for command in ping status health send load replay watch journal; do
+for command in ping status health send load replay watch journal ledger; do
 	run 0 "$command --help" "$ctl" "$command" --help
 	holds "$command --help has an example" 'example: trovectl' "$work/out"
 done
@@ -72,7 +72,8 @@ head -c 2000 "$work/demo.csv.gz" >"$work/cut.csv.gz"
 run 65 'load of a file that breaks off' "$ctl" load rewards "$work/cut.csv.gz" --strict
 run 65 'load without columns' "$ctl" load rewards config/trove.yaml
 
-printf 'sku,unit_price,currency,name\nA1,250,GBP,Mug\nA1B,x,GBP,no price\nA2,5,gbp,no currency\n,5,GBP,no sku\nA3,0,GBP,\n' >"$work/p.csv"
+printf '%s\n' sku,unit_price,currency,name A1,250,GBP,Mug 'A1B,x,GBP,no price' 'A2,5,gbp,no currency' ',5,GBP,no sku' \
+	A3,0,GBP, >"$work/p.csv"
 for turn in first second; do
 	run 0 "load products, $turn time" "$ctl" load products "$work/p.csv"
 	holds "load products: summary, $turn time" 'loaded 2 products' "$work/err"
