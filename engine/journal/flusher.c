@@ -369,7 +369,10 @@ static bool drop_step(struct journal *j)
 		return false;
 	if (slot_of(j, number)->number == number)
 		segment_close(slot_of(j, number));
-	bool is_reused = j->making.file < 0 && wants_file(j, next) && has_the_size(j, number);
+	bool is_reused = wants_file(j, next) && has_the_size(j, number);
+	/* Cheaper than the rest of one that is being made. */
+	if (is_reused)
+		segment_make_abort(&j->making, j->lock.directory);
 	int error = is_reused ? segment_rename(j->lock.directory, number, next) : segment_remove(j->lock.directory, number);
 	if (error != 0)
 		cannot_make(j, error);
@@ -393,10 +396,20 @@ static size_t step_bytes(const struct journal *j)
 	return bytes < STEP_BYTES_LEAST ? STEP_BYTES_LEAST : bytes > STEP_BYTES_MOST ? STEP_BYTES_MOST : bytes;
 }
 
-static bool make_step(struct journal *j)
+/* The file that was just left may be dropped and reused soon: under load one is made only when that
+ * did not happen within a quarter of a file. */
+static bool may_wait(const struct journal *j)
+{
+	return atomic_load_explicit(&j->prepared, memory_order_relaxed) > file_of(j, j->copied.place) &&
+	       j->copied.place % j->segment_bytes < j->segment_bytes / 4;
+}
+
+static bool make_step(struct journal *j, bool is_busy)
 {
 	uint64_t next = atomic_load_explicit(&j->prepared, memory_order_relaxed) + 1;
 	int error = 0;
+	if (is_busy && may_wait(j))
+		return false;
 	if (j->making.file < 0) {
 		if (!may_make(j, next))
 			return false;
@@ -470,7 +483,7 @@ static void work_once(struct journal *j)
 	if (!is_running(j))
 		return;
 	is_busy |= drop_step(j);
-	is_busy |= make_step(j);
+	is_busy |= make_step(j, is_busy);
 	if (is_busy)
 		return;
 	if (may_mark(j) && clock_monotonic_ns() - j->synced_ns >= (int64_t)REST_MS * 1000000)

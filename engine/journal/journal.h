@@ -37,8 +37,7 @@ enum journal_durability { JOURNAL_always, JOURNAL_interval, JOURNAL_none };
 
 #define JOURNAL_OPTIONS(O) \
 	O(choice, journal, durability, "data.durability", "always", 0, 0, "always|interval|none", startup, \
-	  "When a change is answered: once it is on stable storage; once the system has it, synced every data.interval_ms " \
-	  "(power loss takes that much); or synced only when data.buffer_bytes or a file is filling.") \
+	  "A change is answered: always: when synced; interval: synced every data.interval_ms; none: now and then (README).") \
 	O(integer, journal, interval_ms, "data.interval_ms", "100", 1, 60000, "ms", startup, \
 	  "How often the journal is synced with data.durability: interval.") \
 	O(integer, journal, segment_bytes, "data.segment_bytes", "64MiB", 262144, 1 << 30, "bytes", startup, \

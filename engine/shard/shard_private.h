@@ -13,6 +13,8 @@
 
 #include <pthread.h>
 
+enum { TOUCHED = 4096 };
+
 struct shard {
 	struct shard_options options;
 	struct protocol_limits limits;
@@ -26,6 +28,8 @@ struct shard {
 	struct arena effects; /* for one batch */
 	uint64_t seq;         /* of the last change */
 	uint64_t committed;   /* up to where the journal's flusher was told */
+	uint64_t needed;      /* what the message in work has said so far must be durable up to here */
+	uint64_t touched[TOUCHED]; /* by hash of an object's key: the last change of it, or of a namesake */
 	int64_t now_ms;       /* Unix time that never goes back */
 	int64_t swept_ns;
 	uint32_t cart_hand, payment_hand;
@@ -64,8 +68,18 @@ uint64_t shard_released(void *shard);
 /* change.c: the writer's way of one event; each writes its result into the reply. */
 void shard_change(struct shard *shard, const struct event *event, const struct shard_job *job, struct reply *reply);
 void shard_read(struct shard *shard, const struct event *event, const struct shard_job *job, struct reply *reply);
+/* The reply to the message in work must wait for this one. */
+static inline void shard_need(struct shard *shard, uint64_t seq)
+{
+	if (shard->needed < seq)
+		shard->needed = seq;
+}
 /* Ends carts and payments whose time is over, some slots at a time. */
 void shard_sweep(struct shard *shard);
+
+/* touched.c: the effect is the last change; the last one of what a read asks for. */
+void shard_touch(struct shard *shard, const struct effect_head *effect);
+uint64_t shard_last_change(struct shard *shard, const struct event *event);
 
 /* recover.c: opens the journal and carries out what it holds. */
 status shard_recover(struct shard *shard, struct journal_report *report);
