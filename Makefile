@@ -143,7 +143,13 @@ $(out)/bin/$(1): $$($(1)_objects) $(out)/libengine.a $(out)/link
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
-tests: $(test_programs)
+# What a test loads before a program of ours, by LD_PRELOAD.
+preloads := $(patsubst %.c,$(out)/%.so,$(wildcard tests/support/preload/*.c))
+tests: $(test_programs) $(if $(CROSS),,$(preloads))
+$(out)/tests/support/preload/%.so: tests/support/preload/%.c $(out)/flags
+	$(call say,CC,$<)
+	$(quiet)mkdir -p $(@D)
+	$(quiet)$(CC) $(CFLAGS_common) -fPIC -shared -o $@ $<
 $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(test_support) $(test_heap) $(out)/libengine.a \

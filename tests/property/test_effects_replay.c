@@ -83,8 +83,9 @@ static void random_payment_event(struct run *r, char *json)
 	unsigned long long id = ++r->id;
 	unsigned which = below(r, 7);
 	if (which >= 5) {
-		snprintf(json, TEXT, "{\"type\":\"payment.authorize\",\"id\":%llu,\"payment\":%llu,\"amount\":%u,\"currency\":\"EUR\",\"ttl_ms\":%u}",
-		         id, below(r, 8) == 0 ? some_payment(r) : (unsigned long long)++r->payments, below(r, 1000), 1000 + below(r, 90000));
+		snprintf(json, TEXT, "{\"type\":\"payment.authorize\",\"id\":%llu,\"payment\":%llu,\"amount\":%u,\"currency\":\"EUR\","
+		         "\"ttl_ms\":%u}", id, below(r, 8) == 0 ? some_payment(r) : (unsigned long long)++r->payments, below(r, 1000),
+		         1000 + below(r, 90000));
 		return;
 	}
 	char amount[32] = "";
@@ -116,8 +117,8 @@ static void random_other_event(struct run *r, char *json)
 		if (below(r, 3) == 0)
 			snprintf(cart, sizeof cart, ",\"cart\":%u", 1 + below(r, CARTS));
 		r->claim[r->claims++ % CLAIMS_REACH] = id;
-		snprintf(json, TEXT, "{\"type\":\"claim\",\"id\":%llu,\"actor\":%u,\"reward\":%u,\"x\":%u,\"y\":0%s}", id, 1 + below(r, ACTORS),
-		         1 + below(r, REWARDS), below(r, 12), cart);
+		snprintf(json, TEXT, "{\"type\":\"claim\",\"id\":%llu,\"actor\":%u,\"reward\":%u,\"x\":%u,\"y\":0%s}", id,
+		         1 + below(r, ACTORS), 1 + below(r, REWARDS), below(r, 12), cart);
 	}
 	}
 }

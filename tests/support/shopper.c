@@ -274,7 +274,8 @@ static void make_event(struct shopper *s, struct shop_model *m, struct shop_even
 
 static void make_batch(struct shopper *s)
 {
-	s->batch_count = 1 + random_below(&s->random, SHOP_BATCH);
+	/* Where events may be refused by load: one at a time, so that none needs what another should have made true. */
+	s->batch_count = s->may_be_refused ? 1 : 1 + random_below(&s->random, SHOP_BATCH);
 	for (size_t i = 0; i < s->batch_count; i++) {
 		s->model[i + 1] = s->model[i];
 		make_event(s, &s->model[i + 1], &s->batch[i]);
@@ -326,7 +327,7 @@ static void keep(struct shopper *s, const struct shop_event *e, const char *answ
 /* The rest of the batch was made for a state that is not reached: it is forgotten, done or refused as it may be. */
 static bool stop_short(struct shopper *s, size_t done)
 {
-	s->exhausted++;
+	s->put_off++;
 	s->model[0] = s->model[done];
 	s->batch_count = 0;
 	s->is_waiting = false;
@@ -340,7 +341,7 @@ static bool take_answers(struct shopper *s, char **answer, size_t count, size_t 
 	if (count != s->batch_count)
 		return s->reply[0] == '\0' ? false : wrong(s, "%zu answers to %zu events: %.300s", count, s->batch_count, s->reply);
 	for (size_t i = 0; i < count; i++) {
-		if (s->may_be_exhausted && strstr(answer[i], "\"pool_exhausted\"") != NULL)
+		if (s->may_be_refused && strstr(answer[i], "\"retry\":\"same_id\"") != NULL)
 			return stop_short(s, i);
 		if (!is_as_made(&s->batch[i], answer[i]))
 			return wrong(s, "%s was answered %s", s->batch[i].text, answer[i]);
@@ -360,10 +361,7 @@ bool shopper_go(struct shopper *s)
 {
 	char *answer[SHOP_BATCH];
 	size_t replayed;
-	/* With refusals by load, one at a time: nothing is asked that the one in front of it had to make true. */
 	make_batch(s);
-	if (s->may_be_exhausted)
-		s->batch_count = 1;
 	s->is_waiting = true;
 	size_t count = ask_all(s, s->batch, s->batch_count, answer);
 	if (count == 0)

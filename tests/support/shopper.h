@@ -38,6 +38,7 @@ struct shop_event {
 
 struct shopper {
 	unsigned number; /* from 1 */
+	void *crowd;     /* whose it is, for that */
 	uint64_t events; /* made so far: ids follow from it */
 	struct random random;
 	struct peer peer;
@@ -50,8 +51,8 @@ struct shopper {
 	uint64_t kept_count;
 	struct shop_payment *payments; /* ended */
 	size_t payment_count, payment_room;
-	uint64_t answered, refused, found_done, found_new, exhausted;
-	bool may_be_exhausted; /* pool_exhausted is no error: the batch ends there, and its rest is made anew */
+	uint64_t answered, refused, found_done, found_new, put_off;
+	bool may_be_refused; /* refusals by load are no error: one event a message then */
 	char reply[64 << 10];
 	char wrong[1024]; /* the first thing that was not as it must be; "": all is well */
 };

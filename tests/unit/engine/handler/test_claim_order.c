@@ -41,7 +41,8 @@ static void put_reward(struct instance *i, unsigned reward, unsigned what)
 	snprintf(json, sizeof json,
 	         "{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":%d,\"y\":0,\"radius\":10,\"stock\":%d%s,"
 	         "\"benefit\":{\"amount\":5,\"currency\":\"EUR\"}}",
-	         ++id, reward, what & FAR ? 100 : 0, what & GONE ? (what & CLAIMED ? 1 : 0) : 9, what & INACTIVE ? ",\"until\":1000" : "");
+	         ++id, reward, what & FAR ? 100 : 0, what & GONE ? (what & CLAIMED ? 1 : 0) : 9,
+	         what & INACTIVE ? ",\"until\":1000" : "");
 	must(i, json);
 }
 
@@ -72,8 +73,8 @@ static void arrange(struct instance *i, unsigned n, unsigned what)
 static status try_claim(struct instance *i, unsigned n)
 {
 	char json[256];
-	snprintf(json, sizeof json, "{\"type\":\"claim\",\"id\":%u,\"actor\":%u,\"reward\":%u,\"x\":0,\"y\":0,\"cart\":%u}", ++id, n, n,
-	         n);
+	snprintf(json, sizeof json, "{\"type\":\"claim\",\"id\":%u,\"actor\":%u,\"reward\":%u,\"x\":0,\"y\":0,\"cart\":%u}", ++id,
+	         n, n, n);
 	return instance_do(i, json);
 }
 
@@ -88,10 +89,12 @@ static void fill_claims(struct instance *i)
 	put_reward(i, 5000, 0);
 	for (unsigned n = 0;; n++) {
 		snprintf(json, sizeof json,
-		         "{\"type\":\"reward.put\",\"id\":%u,\"reward\":5000,\"x\":0,\"y\":0,\"radius\":10,\"stock\":%d}", ++id, CLAIMS_MAX * 2);
+		         "{\"type\":\"reward.put\",\"id\":%u,\"reward\":5000,\"x\":0,\"y\":0,\"radius\":10,\"stock\":%d}",
+		         ++id, CLAIMS_MAX * 2);
 		if (n == 0)
 			must(i, json);
-		snprintf(json, sizeof json, "{\"type\":\"claim\",\"id\":%u,\"actor\":%u,\"reward\":5000,\"x\":0,\"y\":0}", ++id, 10000 + n);
+		snprintf(json, sizeof json, "{\"type\":\"claim\",\"id\":%u,\"actor\":%u,\"reward\":5000,\"x\":0,\"y\":0}", ++id,
+		         10000 + n);
 		status s = instance_do(i, json);
 		if (s == STATUS_pool_exhausted)
 			return;

@@ -46,8 +46,9 @@ static void build(struct message *m)
 static struct instance *make(struct message *m)
 {
 	struct instance *i = instance_create(&(struct commerce_options){.seed = 1}, false);
-	assert_int_equal(instance_do(i, "{\"type\":\"payment.authorize\",\"id\":1,\"payment\":7,\"amount\":1000,\"currency\":\"EUR\"}"),
-	                 STATUS_ok);
+	static const char authorize[] =
+		"{\"type\":\"payment.authorize\",\"id\":1,\"payment\":7,\"amount\":1000,\"currency\":\"EUR\"}";
+	assert_int_equal(instance_do(i, authorize), STATUS_ok);
 	build(m);
 	return i;
 }
