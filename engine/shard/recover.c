@@ -24,6 +24,8 @@ struct recovery {
 	struct replay replay;
 	struct reward_change *rewards;
 	size_t reward_count, reward_room;
+	struct wire_id *idle; /* struct shadow_start */
+	size_t idle_count, idle_room;
 	uint64_t replayed, replayed_bytes; /* behind the snapshot */
 	bool puts; /* which rewards of a snapshot are taken: those that were put, or removed */
 	struct loading loading;
@@ -88,7 +90,7 @@ static status put_reward(struct shard *shard, const struct effect_head *effect)
 	for (unsigned tries = 0;; tries++) {
 		status s = is_put ? store_put(shard->state.store, &reward) : store_remove(shard->state.store, id);
 		if (s != STATUS_overloaded || tries == 2)
-			return s == STATUS_not_found ? STATUS_ok : s; /* removed from rewards.file meanwhile */
+			return s;
 		make_way(shard);
 	}
 }
@@ -103,6 +105,8 @@ static status put_rewards_of(struct recovery *r, enum effect_type type)
 		               !id_equal(reward_effect_id(effect), reward_effect_id(r->rewards[i + 1].effect));
 		if (is_last && effect->type == type)
 			s = put_reward(r->shard, effect);
+		if (s == STATUS_not_found)
+			s = STATUS_ok; /* gone from rewards.file meanwhile */
 	}
 	return s;
 }
@@ -137,10 +141,27 @@ static void forget_rewards(struct recovery *r)
 static const char too_many_rewards[] =
 	"the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes";
 
+static status keep_idle(struct recovery *r, struct wire_id id)
+{
+	if (r->idle_count == r->idle_room) {
+		size_t room = r->idle_room == 0 ? 1024 : 2 * r->idle_room;
+		struct wire_id *grown = realloc(r->idle, room * sizeof *grown);
+		if (grown == NULL)
+			return STATUS_pool_exhausted;
+		r->idle = grown;
+		r->idle_room = room;
+	}
+	r->idle[r->idle_count++] = id;
+	return STATUS_ok;
+}
+
 static status load_reward(void *context, const struct effect_head *effect)
 {
 	struct recovery *r = context;
-	return r->puts == (effect->type == EFFECT_reward_put) ? put_reward(r->shard, effect) : STATUS_ok;
+	if (r->puts != (effect->type == EFFECT_reward_put))
+		return STATUS_ok;
+	status s = put_reward(r->shard, effect);
+	return s == STATUS_not_found ? keep_idle(r, reward_effect_id(effect)) : s;
 }
 
 static status visit_reward(void *context, uint32_t kind, const void *bytes, size_t count)
@@ -238,7 +259,14 @@ static status finish(struct recovery *r, struct journal_report *report)
 	shard->committed = shard->seq;
 	shard->now_ms = replay->now_ms;
 	shard->state.journal = shard->journal;
-	shard->start = (struct shadow_start){r->found.sequence, r->found.created_ms, r->replayed_bytes};
+	shard->start = (struct shadow_start){
+		.seq = r->found.sequence,
+		.created_ms = r->found.created_ms,
+		.tail_bytes = r->replayed_bytes,
+		.idle = r->idle,
+		.idle_count = r->idle_count,
+	};
+	r->idle = NULL;
 	return STATUS_ok;
 }
 
@@ -296,6 +324,7 @@ status shard_recover(struct shard *shard, struct journal_report *report)
 		say_start(r, report, start_ns);
 	snapshots_close(&r->snapshots);
 	forget_rewards(r);
+	free(r->idle);
 	free(r);
 	return s;
 }

@@ -19,6 +19,11 @@ void replay_record(void *replay, const struct journal_record *record)
 	struct event event;
 	if (r->status != STATUS_ok)
 		return;
+	/* What is between may be what this one counts on. */
+	if (record->sequence != r->seq + 1) {
+		fail(r, STATUS_malformed, record->sequence, "does not follow the state");
+		return;
+	}
 	if (!effect_is_whole(record->body, record->body_bytes)) {
 		fail(r, STATUS_malformed, record->sequence, "holds no effect that this version knows");
 		return;

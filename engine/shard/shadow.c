@@ -24,7 +24,7 @@ enum : int64_t { PAUSE_LEAST_NS = 1000000000, PAUSE_MOST_NS = 60000000000, DROP_
 
 static uint64_t journalled(const struct shadow *s, const struct journal_stat *stat)
 {
-	return s->tail_bytes + stat->flushed_bytes;
+	return s->start.tail_bytes + stat->flushed_bytes;
 }
 
 /* Two snapshots' tails and more must fit into the journal's files. */
@@ -167,7 +167,7 @@ status shadow_setup(struct shadow **out, const struct shard_options *options, co
 	s->commerce_options = *parts->commerce_options;
 	s->commerce_options.seed = parts->commerce->idempotency.seed;
 	s->commerce_options.fail_one_in = 0; /* what was done once is not refused here */
-	s->tail_bytes = start->tail_bytes;
+	s->start = *start;
 	atomic_init(&s->counters.seq, start->seq);
 	atomic_init(&s->counters.created_ms, start->created_ms);
 	s->writer.directory = s->writer.file = s->reader.directory = s->reader.file = -1;
@@ -204,6 +204,7 @@ void shadow_teardown(struct shadow **out)
 	snapshots_close(&s->writer);
 	overlay_teardown(&s->overlay);
 	commerce_teardown(&s->commerce);
+	free(s->start.idle);
 	free((void *)s);
 }
 

@@ -30,6 +30,10 @@ struct shadow_start {
 	uint64_t seq;        /* of the snapshot that was loaded; 0: none */
 	int64_t created_ms;  /* of that */
 	uint64_t tail_bytes; /* of the journal behind it */
+	/* Rewards whose removal it holds and that rewards.file does not bring (any more), the least first: the removal
+	 * protects from nothing and is left out of the next one. From malloc; the shadow's then. */
+	struct wire_id *idle;
+	size_t idle_count;
 };
 
 /* What is shown of it. */
@@ -56,7 +60,7 @@ struct shadow {
 	struct journal_file files[SHADOW_FILES_MAX];
 
 	uint64_t mark;           /* bytes of the journal when the newest was begun, as below */
-	uint64_t tail_bytes;     /* that the start found behind it */
+	struct shadow_start start;
 	int64_t try_ns, pause_ns;  /* after a failure */
 	int64_t dropped_ns;      /* when files were last looked at */
 	bool is_short;           /* closed payments gave way */

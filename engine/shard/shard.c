@@ -244,7 +244,10 @@ static struct state state_of(const struct shard_parts *parts, bool is_plane)
 static status start_shadow(struct shard *shard)
 {
 	status s = shadow_setup(&shard->shadow, &shard->options, &shard->parts, shard->journal, &shard->start);
-	return s == STATUS_not_found ? STATUS_ok : s;
+	if (s != STATUS_not_found)
+		return s;
+	free(shard->start.idle); /* else the shadow's */
+	return STATUS_ok;
 }
 
 static status setup_parts(struct shard *shard, struct journal_report *report)

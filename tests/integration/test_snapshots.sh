@@ -5,18 +5,23 @@ set -u
 . tests/support/service.sh
 
 folder=$work/data/journal
-# The ids of the last 2000 changes and no time keep files.
+# A sanitizer is slow: the same with less.
+case $TROVE_BUILD in
+*-address* | *-thread* | *-undefined*) size=50 bytes=60000 ids=500 history=100 kills_wanted=3 ;;
+*) size=200 bytes=150000 ids=2000 history=500 kills_wanted=8 ;;
+esac
+# The last ids and closed payments keep files, time does not.
 start() {
-	service_start --set data.segment_bytes=262144 --set data.segments_max=24 --set data.snapshot_bytes=150000 \
-		--set data.retention_ms=0 --set idempotency.capacity=2000 --set payments.history=500 --set claims.capacity=20000 \
+	service_start --set data.segment_bytes=262144 --set data.segments_max=24 --set data.snapshot_bytes=$bytes \
+		--set data.retention_ms=0 --set idempotency.capacity=$ids --set payments.history=$history --set claims.capacity=20000 \
 		--set rewards.file="$work/rewards.csv" "$@"
 }
-send() { "$bin/trovectl" send --in-flight "${1:-64}" 2>>"$work/err"; }
+send() { timeout 60 "$bin/trovectl" send --in-flight "${1:-64}" 2>>"$work/err"; }
 
 # changes ROUND: rewards put, put again and removed, those of the file as well; carts, payments, claims.
 changes() {
-	awk -v r="$1" 'BEGIN {
-		for (i = 0; i < 200; i++) {
+	awk -v r="$1" -v size=$size 'BEGIN {
+		for (i = 0; i < size; i++) {
 			n = r * 1000 + i
 			printf "[{\"type\":\"reward.put\",\"id\":%d1,\"reward\":%d,", n, (r * 77 + i) % 900 + 1
 			printf "\"x\":%d,\"y\":%d,\"radius\":50,\"name\":\"of %d\"},", i % 90, r, n
@@ -37,9 +42,9 @@ changes() {
 }
 # All there is, as peers see it.
 state() {
-	awk -v rounds="$1" 'BEGIN {
+	awk -v rounds="$1" -v size=$size 'BEGIN {
 		for (r = 1; r <= rounds; r++)
-			for (i = 0; i < 200; i++)
+			for (i = 0; i < size; i++)
 				printf "[{\"type\":\"cart.get\",\"cart\":%d},{\"type\":\"payment.get\",\"payment\":%d}]\n", \
 					r * 1000 + i, r * 1000 + i
 		for (i = 1; i <= 1100; i++)
@@ -77,8 +82,8 @@ start
 state $round >"$work/after"
 check 'killed: the state is the same' cmp -s "$work/before" "$work/after"
 holds 'it came from a snapshot' 'was loaded' "$work/log"
-changes $round | tail -n 100 | send 1 >"$work/again"
-tail -n 100 "$work/replies.$round" >"$work/expected"
+changes $round | tail -n $((size / 2)) | send 1 >"$work/again"
+tail -n $((size / 2)) "$work/replies.$round" >"$work/expected"
 sed 's/,"replayed":true//g' "$work/again" >"$work/plain"
 check 'resent ids get the first answers' cmp -s "$work/expected" "$work/plain"
 holds 'and are told so' '"replayed":true' "$work/again"
@@ -86,22 +91,23 @@ holds 'and are told so' '"replayed":true' "$work/again"
 # ---- killed at any moment -----------------------------------------------------------------------------
 kills=0
 same=0
-while [ $kills -lt 8 ]; do
+while [ $kills -lt $kills_wanted ]; do
 	kills=$((kills + 1))
 	round=$((round + 1))
 	changes $round | send 1 >"$work/replies.$round" &
 	sender=$!
 	sleep "0.$((kills * 5 % 9 + 1))"
 	service_stop KILL
-	wait $sender
 	start
+	wait $sender # it asks the next one
 	# What was acknowledged is there: the same answers; the rest is done now.
 	changes $round | send 1 >"$work/again"
 	awk 'FNR == NR { if (!/"code":"(overloaded|journal_full)"/ && /^\[/) told[FNR] = $0; next }
-		{ gsub(/,"replayed":true/, "") } FNR in told && told[FNR] != $0 { bad = 1 } END { exit bad }' \
+		FNR in told { gsub(/,"replayed":true/, ""); gsub(/,"replayed":true/, "", told[FNR]) }
+		FNR in told && told[FNR] != $0 { bad = 1 } END { exit bad }' \
 		"$work/replies.$round" "$work/again" && same=$((same + 1))
 done
-equal 'killed at any moment: what was answered stands' 8 $same
+equal 'killed at any moment: what was answered stands' $kills_wanted $same
 check 'nothing unfinished stays' test -z "$(find "$folder" -name '*.making' -name '*snapshot*')"
 
 # ---- damaged, foreign, missing --------------------------------------------------------------------------
@@ -169,9 +175,9 @@ trap '' XFSZ
 start --set data.directory="$work/full"
 trap - XFSZ
 # A file of the journal has room, and soon no snapshot.
-check 'no room: a limit' prlimit --pid "$service" --fsize=512000:
+check 'no room: a limit' prlimit --pid "$service" --fsize=300000:
 round=0
-while ! failed 1 && [ $round -lt 6 ]; do
+while ! failed 1 && [ $round -lt 14 ]; do
 	round=$((round + 1))
 	changes $round | send 1 >"$work/replies.$round"
 	sleep 0.3
