@@ -89,7 +89,8 @@ static void feed_record(void *context, const struct journal_record *record)
 		cursor_byte(&f->out, '\n');
 		f->feed.count++;
 	}
-	if (f->out.full || f->feed.count > f->limit) {
+	/* The first one is told in any case, or a limit of 1 would never get past a record of two. */
+	if (f->out.full || (f->feed.count > f->limit && count != 0)) {
 		cursor_rewind(&f->out, start);
 		f->feed.count = count;
 		f->is_full = true;
