@@ -137,7 +137,8 @@ static int open_output(struct writing *w, const char *making)
 		return EX_CANTCREAT;
 	}
 	if (!is_sqlite && !w->is_ndjson)
-		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n", w->out);
+		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n",
+		      w->out);
 	return EX_OK;
 }
 
