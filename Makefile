@@ -143,7 +143,13 @@ $(out)/bin/$(1): $$($(1)_objects) $(out)/libengine.a $(out)/link
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
-tests: $(test_programs)
+# What a test loads before a program of ours, by LD_PRELOAD.
+preloads := $(patsubst %.c,$(out)/%.so,$(wildcard tests/support/preload/*.c))
+tests: $(test_programs) $(if $(CROSS),,$(preloads))
+$(out)/tests/support/preload/%.so: tests/support/preload/%.c $(out)/flags
+	$(call say,CC,$<)
+	$(quiet)mkdir -p $(@D)
+	$(quiet)$(CC) $(CFLAGS_common) -fPIC -shared -o $@ $<
 $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/link
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(all_ldflags) -o $@ $< $(test_support) $(test_heap) $(out)/libengine.a \
@@ -165,7 +171,7 @@ $(out)/alone/%.h.o: %.h $(out)/flags
 -include $(test_sources:%.c=$(out)/%.d) $(fuzz_sources:%.c=$(out)/%.d)
 
 test: programs tests check-headers ## build and run all tests; T=text runs those with text in their name
-	$(quiet)tests/run $(out) $(T)
+	$(quiet)tests/run $(out) '$(T)'
 
 tidy: ## check the house rules alone: floors, guards, banned calls, ...
 	$(quiet)tests/tidy/tidy
@@ -202,7 +208,7 @@ build/analyze/%.ok: %.c build/analyze/flags .clang-tidy tests/analyze/file tests
 valgrind := valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite
 valgrind: tests ## run the unit tests in valgrind; T=text others; VALGRIND=... further options
-	$(quiet)TEST_TIMEOUT=300 TEST_EMULATOR='$(valgrind) $(VALGRIND)' tests/run $(out) $(or $(T),unit/)
+	$(quiet)TEST_TIMEOUT=300 TEST_EMULATOR='$(valgrind) $(VALGRIND)' tests/run $(out) '$(or $(T),unit/)'
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (20) each, from its corpus
 	$(quiet)$(MAKE) CC=clang SAN=fuzzer fuzzers

@@ -29,6 +29,7 @@ void json_write_stock(struct cursor *c, int64_t stock);
 #define JSON_TEXT(c, name, text, bytes) (cursor_literal(c, ",\"" name "\":"), json_write_string(c, text, bytes))
 /* An id of a record, printed in the form that a bit of flags tells. */
 #define JSON_ID(c, name, wire, flags, uuid) \
-	(cursor_literal(c, ",\"" name "\":"), json_write_identifier(c, (struct identifier){(wire).low, (wire).high, ((flags) & (uuid)) != 0}))
+	(cursor_literal(c, ",\"" name "\":"), \
+	 json_write_identifier(c, (struct identifier){(wire).low, (wire).high, ((flags) & (uuid)) != 0}))
 
 #endif

@@ -211,6 +211,7 @@ static const char *state_of(const struct error *e)
 
 void json_result_error(struct cursor *c, struct result_id id, const struct error *e)
 {
+	const char *state = state_of(e);
 	cursor_literal(c, "{\"type\":\"error\"");
 	write_id(c, id);
 	MEMBER_TEXT(c, "code", status_code(e->code));
@@ -221,7 +222,7 @@ void json_result_error(struct cursor *c, struct result_id id, const struct error
 	MEMBER_TEXT(c, "retry", retry_name(status_retry(e->code)));
 	if (e->retry_after_ms != 0)
 		JSON_INTEGER(c, "retry_after_ms", e->retry_after_ms);
-	if (state_of(e) != NULL)
-		MEMBER_TEXT(c, "state", state_of(e));
+	if (state != NULL)
+		MEMBER_TEXT(c, "state", state);
 	write_note(c, e->note);
 }

@@ -11,9 +11,15 @@ int bench_filter(const struct bench_arguments *arguments);
 int bench_index(const struct bench_arguments *arguments);
 int bench_codec(const struct bench_arguments *arguments);
 int bench_service(const struct bench_arguments *arguments);
+int bench_engine(const struct bench_arguments *arguments);
 int bench_journal(const struct bench_arguments *arguments);
+int bench_snapshot(const struct bench_arguments *arguments);
+int bench_shadow(const struct bench_arguments *arguments);
 int bench_pool(const struct bench_arguments *arguments);
 int bench_memory(const struct bench_arguments *arguments);
+
+/* The part of the service scenario about durable changes; adds to its report. */
+bool bench_service_changes(struct report *report);
 
 /* An nng REP server that answers anything with reply_bytes; runs until it is killed. */
 int bench_service_echo(const char *url, size_t reply_bytes);

@@ -16,6 +16,7 @@
 #endif
 #include "cmd/trovebench/bench.h"
 #include "cmd/trovebench/child.h"
+#include "cmd/trovebench/disk_peers.h"
 #include "cmd/trovebench/load.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -356,18 +357,6 @@ static double run_redis(struct bench *b, uint64_t *hits, uint64_t *queries)
 	return (double)done * 1e9 / (double)(clock_monotonic_ns() - start);
 }
 
-/* Sockets that their servers leave behind. */
-static void remove_directory(const char *directory)
-{
-	static const char *const names[] = {"trove.ipc", "echo.ipc", "redis", "rewards.csv"};
-	char path[PATH_BYTES];
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-		unlink(path);
-	}
-	rmdir(directory);
-}
-
 static void free_points(struct bench *b)
 {
 	if (b->redis_connection != NULL)
@@ -512,8 +501,9 @@ int bench_service(const struct bench_arguments *arguments)
 	report_open(&report, "service", arguments);
 	for (size_t i = 0; i < COUNT_OF(sizes) && good; i++)
 		good = run_size(b, sizes[i], &report);
+	good = good && bench_service_changes(&report);
 	report_close(&report);
-	remove_directory(b->directory);
+	remove_folder(b->directory);
 	free(b);
 	return good ? EX_OK : EX_UNAVAILABLE;
 }

@@ -40,6 +40,8 @@ static void send_next(struct slot *s, int64_t due_ns)
 	const struct load_message *m = &run->options->messages[n % run->options->message_count];
 	nng_msg *message;
 	CHECK(nng_msg_alloc(&message, 0) == 0 && nng_msg_append(message, m->bytes, m->count) == 0, "%zu bytes", m->count);
+	if (run->options->prepare != NULL)
+		run->options->prepare(run->options->context, nng_msg_body(message), n);
 	s->due_ns = due_ns;
 	s->is_receiving = false;
 	nng_aio_set_msg(s->aio, message);

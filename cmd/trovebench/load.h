@@ -23,6 +23,8 @@ struct load_options {
 	unsigned in_flight;
 	double seconds;
 	double rate; /* messages a second; 0: as fast as replies come */
+	/* Changes a copy of the message before it is sent, by its number; or NULL. Any thread. */
+	void (*prepare)(void *context, void *message, uint64_t number);
 	/* Looks at one reply; false counts as an error. NULL: any reply is good. */
 	bool (*check)(void *context, const void *reply, size_t count);
 	void *context;

@@ -20,7 +20,10 @@ static const struct scenario {
 	{"index", bench_index, 0.2, 7, "finding rewards beside Boost.Geometry's packed R-tree"},
 	{"codec", bench_codec, 0.2, 7, "reading events and writing replies, binary beside JSON"},
 	{"service", bench_service, 1, 5, "the service over ipc beside a bare nng echo and Redis"},
+	{"engine", bench_engine, 0.5, 7, "durable changes in process beside the bare device and SQLite; a start"},
 	{"journal", bench_journal, 0.5, 7, "durable appends beside the bare device and SQLite; replay"},
+	{"snapshot", bench_snapshot, 1, 3, "a million carts saved and restored, beside the bare device"},
+	{"shadow", bench_shadow, 1, 1, "changes while snapshots are made of the state, and a start from one"},
 	{"pool", bench_pool, 0.05, 7, "memory pools beside a bare free list and general allocators"},
 	{"memory", bench_memory, 0.1, 5, "the scorecard of allocators on the carts of a real shop"},
 };
@@ -35,7 +38,7 @@ static void usage(FILE *out)
 	fprintf(out, "options:\n"
 	             "  --json       one JSON object instead of the table\n"
 	             "  --seconds N  how long one repetition of one case lasts (0.2; service 1, pool 0.05, memory 0.1)\n"
-	             "  --repeat N   repetitions, of which the median counts (7; service and memory 5; at most 64)\n"
+	             "  --repeat N   repetitions, of which the median counts (7; service and memory 5, snapshot 3; at most 64)\n"
 	             "example: trovebench index --repeat 11\n");
 }
 

@@ -87,6 +87,17 @@ static void print_heap(const json_t *root)
 	       number_of(p, "major_faults"), number_of(p, "threads"));
 }
 
+static void print_group(const json_t *root)
+{
+	const json_t *g = json_object_get(json_object_get(root, "process"), "cgroup");
+	if (!json_is_object(g))
+		return;
+	printf("cgroup %s: %s of %s, with all who are in it; limit reached: %lld times; processes ended for it: %lld\n",
+	       text_of(g, "path"), human_bytes((double)number_of(g, "current_bytes")).text,
+	       human_bytes((double)number_of(g, "limit_bytes")).text, number_of(g, "failures_total"),
+	       number_of(g, "kills_total"));
+}
+
 static int print_tables(const struct settings *settings, const char *body)
 {
 	json_error_t error;
@@ -98,6 +109,7 @@ static int print_tables(const struct settings *settings, const char *body)
 	print_ladder(root);
 	print_holdings(root);
 	print_heap(root);
+	print_group(root);
 	json_decref(root);
 	return EX_OK;
 }

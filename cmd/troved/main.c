@@ -12,6 +12,7 @@
 #include "engine/memory/doctor.h"
 #include "engine/memory/heap.h"
 #include "engine/memory/numa.h"
+#include "engine/memory/program.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -55,6 +56,7 @@ struct service {
 	struct account account;
 	struct memory_reading reading; /* the last one */
 	struct doctor doctor;
+	bool is_short; /* memory, in the cgroup */
 	struct store *store;
 	struct commerce commerce;
 	struct shard *shard;
@@ -123,14 +125,30 @@ static void service_write_doctor(void *context, struct cursor *out)
 		cursor_literal(out, "/proc/self/smaps cannot be read: nothing can be said.\n");
 }
 
+static void warn_of_shortage(const struct memory_reading *r)
+{
+	const struct memory_group *g = &r->group;
+	log_warning("memory",
+	            "memory is short in the cgroup %s: its limit of %llu bytes was reached (%llu times so far, %llu processes "
+	            "ended); trove holds %zu of them; see trovectl memory --doctor",
+	            g->path, (unsigned long long)g->limit, (unsigned long long)g->failures, (unsigned long long)g->kills,
+	            r->resident);
+}
+
+/* One line when a shortage begins, not one for each look at it. */
 static void on_visit(evutil_socket_t unused, short what, void *argument)
 {
 	(void)unused;
 	(void)what;
 	struct service *service = argument;
 	heap_trim();
-	if (reading_take(&service->account, &service->reading))
-		doctor_note(&service->doctor, &service->reading);
+	if (!reading_take(&service->account, &service->reading))
+		return;
+	bool is_short = doctor_sees_shortage(&service->doctor, &service->reading);
+	if (is_short && !service->is_short)
+		warn_of_shortage(&service->reading);
+	service->is_short = is_short;
+	doctor_note(&service->doctor, &service->reading);
 }
 
 /* ---- stopping -------------------------------------------------------------------- */
@@ -299,6 +317,7 @@ static int setup_shard(struct service *service)
 	struct shard_parts parts = {
 		.store = service->store,
 		.commerce = &service->commerce,
+		.commerce_options = &c->commerce,
 		.carts_ttl_ms = c->commerce.carts_ttl_ms,
 		.payments_ttl_ms = c->commerce.payments_ttl_ms,
 		.journal = &c->journal,
@@ -334,6 +353,7 @@ static int setup_modules(struct service *service)
 	code = setup_shard(service);
 	if (code != EX_OK)
 		return code;
+	c->net.account = &service->account;
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
 	atomic_store_explicit(&service->publisher, service->net, memory_order_release);
@@ -403,17 +423,31 @@ static void setup_account(struct service *service)
 	log_info("memory", "%s", text);
 }
 
+/* The limit is often as small as the code: that is said, and no reason to warn. */
+static void lock_program(void)
+{
+	struct program_locked locked;
+	program_lock(&locked);
+	log_info("memory", "memory.lock_program: %zu bytes of code are locked", locked.bytes);
+	if (locked.error != 0)
+		log_info("memory", "memory.lock_program: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l)",
+		         locked.refused_bytes, strerror(locked.error));
+}
+
 static int run(struct service *service)
 {
 	heap_count_calls();
 	heap_exempt_thread();
 	heap_set_options(service->configuration.memory.heap_large_pages, service->configuration.memory.heap_purge_delay_ms);
 	setup_account(service);
+	if (service->configuration.memory.lock_program)
+		lock_program();
 	if (!heap_is_mimalloc())
 		log_warning("memory", "malloc is not mimalloc's: what other threads freed may stay, and the heap is not counted");
 	int code = setup_modules(service);
 	if (code == EX_OK) {
 		log_start(service);
+		on_visit(-1, 0, service); /* what later ones compare with */
 		announce(service, "ready");
 		event_add(service->sweep, &(struct timeval){.tv_usec = SWEEP_MS * 1000});
 		event_add(service->visit, &(struct timeval){.tv_sec = VISIT_S});

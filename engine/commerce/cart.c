@@ -94,7 +94,7 @@ int64_t carts_expiry(const struct cart *cart, int64_t now_ms) { return (int64_t)
 
 /* ---- closed carts ---------------------------------------------------------------------------------- */
 
-static void enqueue(struct carts *c, struct cart_queue *queue, uint32_t slot)
+void cart_enqueue(struct carts *c, struct cart_queue *queue, uint32_t slot)
 {
 	cart_at(c, slot)->next = SLOT_NONE;
 	if (queue->last == SLOT_NONE)
@@ -126,12 +126,12 @@ static void close_cart(struct carts *c, uint32_t slot, enum cart_state state, in
 	cart->state = state;
 	cart->time_s = seconds_of(now_ms);
 	if (state != CART_expired) {
-		enqueue(c, &c->filled, slot);
+		cart_enqueue(c, &c->filled, slot);
 		return;
 	}
 	cart_give_extents(c, cart->extent); /* a discount without lines */
 	cart->extent = SLOT_NONE;
-	enqueue(c, &c->empty, slot);
+	cart_enqueue(c, &c->empty, slot);
 }
 
 void carts_evict(struct carts *c, struct wire_id id)
@@ -228,4 +228,12 @@ uint32_t carts_sweep(const struct carts *c, uint32_t *hand, int64_t now_ms, uint
 			ids[count++] = id_unpack(cart->id, cart->flags & CART_ID_IS_UUID);
 	}
 	return count;
+}
+
+void carts_reset(struct carts *c)
+{
+	index_clear(&c->by_id);
+	slots_clear(&c->slots);
+	slots_clear(&c->extents);
+	c->empty = c->filled = (struct cart_queue){SLOT_NONE, SLOT_NONE};
 }

@@ -166,8 +166,18 @@ void carts_after_remove(const struct carts *carts, const struct cart *cart, cons
 void carts_after_discount(const struct carts *carts, const struct cart *cart, const struct benefit *benefit,
                           struct cart_totals *totals);
 
+/* What was saved, into carts where all of it has room (save.h). Closed ones in the order of closing; then the discount,
+ * then the lines. *slot: for these. false: it cannot be, nothing was done. */
+bool carts_restore(struct carts *carts, const struct cart *cart, uint32_t *slot);
+bool carts_restore_discount(struct carts *carts, uint32_t slot, const struct cart_discount *discount);
+bool carts_restore_line(struct carts *carts, uint32_t slot, const struct cart_line *line);
+
+/* Calls with every cart: the open ones, then the closed ones of each queue, in the order of closing. */
 typedef void cart_visitor(void *context, const struct cart *cart);
 void carts_visit(const struct carts *carts, cart_visitor *visit, void *context);
+
+/* Nothing is in it any more; the memory stays. */
+void carts_reset(struct carts *carts);
 
 uint64_t carts_digest(const struct carts *carts);
 bool carts_are_valid(const struct carts *carts);

@@ -33,6 +33,17 @@ status cart_find_open(const struct carts *carts, struct identifier id, const str
 void cart_give_extents(struct carts *carts, uint32_t extent);
 /* A change: its life begins anew. */
 void cart_renew(struct cart *cart, int64_t now_ms);
+/* Behind the last one of the queue. */
+void cart_enqueue(struct carts *carts, struct cart_queue *queue, uint32_t slot);
+/* Whether the next line (or the discount) begins an extent. */
+bool cart_needs_extent(const struct carts *carts, const struct cart *cart);
+/* Takes an extent and hangs it on at the end. */
+void cart_add_extent(struct carts *carts, struct cart *cart);
+/* A line behind the last one; the subtotal is the caller's. */
+void cart_append(struct carts *carts, struct cart *cart, const struct cart_line *line);
+status cart_check_line(const struct cart_line *line, const struct cart *cart, currency_code currency);
+/* Whether a subtotal fits with a line more. */
+status cart_check_subtotal(int64_t subtotal, const struct cart_line *line);
 /* Of line_count lines. */
 uint32_t cart_extents_for(uint32_t line_count);
 

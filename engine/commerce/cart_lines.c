@@ -151,8 +151,7 @@ void carts_after_discount(const struct carts *c, const struct cart *cart, const 
 
 /* ---- asking ------------------------------------------------------------------------------------------ */
 
-/* Whether the next line (or the discount) begins an extent. */
-static bool needs_extent(const struct carts *c, const struct cart *cart)
+bool cart_needs_extent(const struct carts *c, const struct cart *cart)
 {
 	uint32_t lines = carts_line_count(c, cart);
 	return cart->extent == SLOT_NONE || (lines > 0 && lines % CART_EXTENT_LINES == 0);
@@ -168,15 +167,14 @@ static status find_extent(const struct carts *c, struct victim *victim)
 	return STATUS_ok;
 }
 
-static status check_line(const struct cart_line *line, const struct cart *cart, currency_code currency)
+status cart_check_line(const struct cart_line *line, const struct cart *cart, currency_code currency)
 {
 	if (line->sku.bytes == 0 || line->quantity == 0 || line->unit_price < 0 || line->unit_price > MONEY_MAX)
 		return STATUS_invalid_field;
 	return currency == cart->currency ? STATUS_ok : STATUS_currency_mismatch;
 }
 
-/* Whether the subtotal fits with a line more, and an amount less. */
-static status check_subtotal(int64_t subtotal, const struct cart_line *line)
+status cart_check_subtotal(int64_t subtotal, const struct cart_line *line)
 {
 	int64_t amount;
 	status s = money_times(line->unit_price, line->quantity, &amount);
@@ -190,15 +188,15 @@ status carts_can_add(const struct carts *c, struct identifier id, const struct c
 	*victim = (struct victim){};
 	status s = cart_find_open(c, id, &cart);
 	if (s == STATUS_ok)
-		s = check_line(line, cart, currency);
+		s = cart_check_line(line, cart, currency);
 	if (s == STATUS_ok)
-		s = check_subtotal(subtotal_of(c, cart), line);
+		s = cart_check_subtotal(subtotal_of(c, cart), line);
 	if (s != STATUS_ok)
 		return s;
 	const struct cart_line *same = find_line(c, cart, &line->sku, line->unit_price);
 	if (same != NULL)
 		return line->quantity > UINT32_MAX - same->quantity ? STATUS_amount_overflow : STATUS_ok;
-	return needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
+	return cart_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
 }
 
 status carts_can_set(const struct carts *c, struct identifier id, const struct cart_line *line, currency_code currency,
@@ -208,14 +206,14 @@ status carts_can_set(const struct carts *c, struct identifier id, const struct c
 	*victim = (struct victim){};
 	status s = cart_find_open(c, id, &cart);
 	if (s == STATUS_ok)
-		s = check_line(line, cart, currency);
+		s = cart_check_line(line, cart, currency);
 	if (s != STATUS_ok)
 		return s;
 	struct share share = share_of(c, cart, &line->sku);
-	s = check_subtotal(subtotal_of(c, cart) - share.amount, line);
+	s = cart_check_subtotal(subtotal_of(c, cart) - share.amount, line);
 	if (s != STATUS_ok)
 		return s;
-	return share.lines == 0 && needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
+	return share.lines == 0 && cart_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
 }
 
 status carts_can_remove(const struct carts *c, struct identifier id, const struct sku *sku, uint64_t quantity)
@@ -255,8 +253,7 @@ static struct cart *open_cart(const struct carts *c, struct identifier id)
 	return cart_at(c, slot);
 }
 
-/* Takes an extent and hangs it on at the end. */
-static void add_extent(struct carts *c, struct cart *cart)
+void cart_add_extent(struct carts *c, struct cart *cart)
 {
 	uint32_t slot = slots_take(&c->extents);
 	struct cart_extent *first = cart_first_extent(c, cart);
@@ -270,10 +267,10 @@ static void add_extent(struct carts *c, struct cart *cart)
 	first->last = slot;
 }
 
-static void append(struct carts *c, struct cart *cart, const struct cart_line *line)
+void cart_append(struct carts *c, struct cart *cart, const struct cart_line *line)
 {
-	if (needs_extent(c, cart))
-		add_extent(c, cart);
+	if (cart_needs_extent(c, cart))
+		cart_add_extent(c, cart);
 	struct cart_extent *first = cart_extent_at(c, cart->extent);
 	cart_extent_at(c, first->last)->lines[first->line_count++ % CART_EXTENT_LINES] =
 		(struct cart_line){line->sku, line->unit_price, line->quantity, 0};
@@ -323,7 +320,7 @@ void carts_add(struct carts *c, struct identifier id, const struct cart_line *li
 	if (same != NULL)
 		same->quantity += line->quantity;
 	else
-		append(c, cart, line);
+		cart_append(c, cart, line);
 	cart_extent_at(c, cart->extent)->subtotal += line->unit_price * line->quantity;
 	cart_renew(cart, now_ms);
 }
@@ -342,7 +339,7 @@ void carts_set(struct carts *c, struct identifier id, const struct cart_line *li
 		is_set = true;
 	}
 	if (!is_set)
-		append(c, cart, line);
+		cart_append(c, cart, line);
 	settle(c, cart);
 	cart_renew(cart, now_ms);
 }
@@ -368,7 +365,7 @@ void carts_apply_discount(struct carts *c, struct identifier id, const struct ca
 {
 	struct cart *cart = open_cart(c, id);
 	if (cart->extent == SLOT_NONE)
-		add_extent(c, cart);
+		cart_add_extent(c, cart);
 	struct cart_discount *own = &cart_extent_at(c, cart->extent)->discount;
 	own->claim = discount->claim;
 	own->claim_is_uuid = discount->claim_is_uuid;

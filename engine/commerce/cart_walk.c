@@ -5,8 +5,12 @@
 void carts_visit(const struct carts *c, cart_visitor *visit, void *context)
 {
 	for (uint32_t slot = 0; slot < c->slots.capacity; slot++)
-		if (slots_is_live(&c->slots, slot))
+		if (slots_is_live(&c->slots, slot) && cart_at(c, slot)->state == CART_open)
 			visit(context, cart_at(c, slot));
+	for (uint32_t slot = c->empty.first; slot != SLOT_NONE; slot = cart_at(c, slot)->next)
+		visit(context, cart_at(c, slot));
+	for (uint32_t slot = c->filled.first; slot != SLOT_NONE; slot = cart_at(c, slot)->next)
+		visit(context, cart_at(c, slot));
 }
 
 /* ---- digest -------------------------------------------------------------------------------------- */

@@ -253,11 +253,22 @@ void claims_set_used(struct claims *c, struct identifier id, bool is_used)
 
 /* ---- all of them ---------------------------------------------------------------------------------- */
 
+/* A chain is visited when its oldest one comes by. */
 void claims_visit(const struct claims *c, claim_visitor *visit, void *context)
 {
 	for (uint32_t slot = 0; slot < c->slots.capacity; slot++)
-		if (slots_is_live(&c->slots, slot))
-			visit(context, &at(c, slot)->claim);
+		if (slots_is_live(&c->slots, slot) && at(c, slot)->older == SLOT_NONE)
+			for (uint32_t next = slot; next != SLOT_NONE; next = at(c, next)->newer)
+				visit(context, &at(c, next)->claim);
+}
+
+void claims_reset(struct claims *c)
+{
+	index_clear(&c->by_id);
+	index_clear(&c->by_actor);
+	index_clear(&c->tally_by_reward);
+	slots_clear(&c->slots);
+	slots_clear(&c->tallies);
 }
 
 void claims_visit_tallies(const struct claims *c, claim_tally_visitor *visit, void *context)

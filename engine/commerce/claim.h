@@ -70,12 +70,15 @@ void claims_set_used(struct claims *claims, struct identifier id, bool is_used);
 /* Borrows what adding one takes. */
 status claims_prepare(struct claims *claims);
 
+/* Calls with every claim; of an actor on a reward the older ones first, so claims_add makes the same of them. */
 typedef void claim_visitor(void *context, const struct claim *claim);
 void claims_visit(const struct claims *claims, claim_visitor *visit, void *context);
 
 /* Calls for every reward that was claimed: how many are taken. The form of the id is not known. */
 typedef void claim_tally_visitor(void *context, struct wire_id reward, uint64_t taken);
 void claims_visit_tallies(const struct claims *claims, claim_tally_visitor *visit, void *context);
+/* Nothing is in it any more; the memory stays. */
+void claims_reset(struct claims *claims);
 
 uint64_t claims_digest(const struct claims *claims);
 bool claims_are_valid(const struct claims *claims);

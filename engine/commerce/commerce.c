@@ -64,6 +64,16 @@ void commerce_teardown(struct commerce *c)
 	*c = (struct commerce){};
 }
 
+void commerce_reset(struct commerce *c)
+{
+	idempotency_reset(&c->payment_history);
+	idempotency_reset(&c->idempotency);
+	claims_reset(&c->claims);
+	payments_reset(&c->payments);
+	carts_reset(&c->carts);
+	products_reset(&c->products);
+}
+
 void commerce_prepare(struct commerce *c, unsigned needs)
 {
 	if (needs & COMMERCE_NEEDS_product)

@@ -95,6 +95,9 @@ void commerce_apply_claim(struct commerce *commerce, struct identifier cart, str
 /* Closes an open cart whose time is over; its claim, if it had one, can be used again. */
 enum cart_state commerce_expire_cart(struct commerce *commerce, struct identifier cart, int64_t now_ms);
 
+/* Nothing is in it any more; the memory stays. For an instance that is to be filled again. */
+void commerce_reset(struct commerce *commerce);
+
 /* Of the content alone: the same after the same changes, wherever and with whatever seed. Slow. */
 uint64_t commerce_digest(const struct commerce *commerce);
 /* Walks everything. Slow. */

@@ -2,6 +2,8 @@
 
 #include "engine/base/check.h"
 
+#include <string.h>
+
 static uint64_t join(const uint32_t halves[2]) { return (uint64_t)halves[1] << 32 | halves[0]; }
 
 static void split(uint64_t value, uint32_t halves[2])
@@ -141,6 +143,75 @@ void idempotency_remember(struct idempotency *w, struct identifier id, uint64_t 
 	index_insert(&w->index, key, entry);
 	w->newest_position = position;
 	w->count++;
+}
+
+/* ---- saving and restoring ------------------------------------------------------------------- */
+
+void idempotency_visit(const struct idempotency *w, idempotency_visitor *visit, void *context)
+{
+	for (uint32_t i = 1; i <= w->block_count; i++) {
+		uint32_t block = (uint32_t)(((uint64_t)w->block + i) % w->block_count);
+		if (w->blocks[block].used > 0)
+			visit(context, &w->blocks[block], &w->entries[(size_t)block * IDEMPOTENCY_BLOCK]);
+	}
+}
+
+uint32_t idempotency_blocks_used(const struct idempotency *w)
+{
+	uint32_t count = 0;
+	for (uint32_t block = 0; block < w->block_count; block++)
+		count += w->blocks[block].used > 0;
+	return count;
+}
+
+bool idempotency_oldest(const struct idempotency *w, int64_t now_ms, uint64_t *position)
+{
+	for (uint32_t i = 1; i <= w->block_count; i++) {
+		uint32_t block = (uint32_t)(((uint64_t)w->block + i) % w->block_count);
+		if (w->blocks[block].used == 0 || is_too_old(w, block * IDEMPOTENCY_BLOCK, now_ms))
+			continue;
+		*position = w->blocks[block].position;
+		return true;
+	}
+	return false;
+}
+
+/* Positions do not fall, and none wraps. */
+static bool is_in_order(const struct idempotency *w, const struct idempotency_block *b, const struct idempotency_entry *entries)
+{
+	uint32_t last = 0;
+	if (b->used == 0 || b->used > IDEMPOTENCY_BLOCK || b->position < w->newest_position || entries[0].offset != 0)
+		return false;
+	for (uint32_t i = 0; i < b->used; last = entries[i].offset, i++)
+		if (entries[i].offset < last)
+			return false;
+	return b->position <= UINT64_MAX - last;
+}
+
+bool idempotency_restore(struct idempotency *w, const struct idempotency_block *b, const struct idempotency_entry *entries)
+{
+	if (!is_in_order(w, b, entries))
+		return false;
+	if (w->blocks[w->block].used > 0)
+		w->block++;
+	CHECK(w->block < w->block_count, "block %u of %u is restored", w->block, w->block_count);
+	w->blocks[w->block] = *b;
+	uint32_t first = w->block * IDEMPOTENCY_BLOCK;
+	memcpy(&w->entries[first], entries, b->used * sizeof *entries);
+	for (uint32_t i = 0; i < b->used; i++)
+		index_insert(&w->index, hash_of(w, first + i), first + i);
+	w->newest_position = b->position + entries[b->used - 1].offset;
+	w->count += b->used;
+	return true;
+}
+
+void idempotency_reset(struct idempotency *w)
+{
+	index_clear(&w->index);
+	memset(w->blocks, 0, w->block_count * sizeof *w->blocks);
+	w->block = 0;
+	w->count = 0;
+	w->newest_position = 0;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------ */

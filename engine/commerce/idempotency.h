@@ -77,6 +77,18 @@ struct idempotency_found idempotency_next(const struct idempotency *window, stru
 void idempotency_remember(struct idempotency *window, struct identifier id, uint64_t content, uint64_t position,
                           int64_t now_ms);
 
+/* Blocks of entries, the oldest first, as they were filled. */
+typedef void idempotency_visitor(void *context, const struct idempotency_block *block, const struct idempotency_entry *entries);
+void idempotency_visit(const struct idempotency *window, idempotency_visitor *visit, void *context);
+uint32_t idempotency_blocks_used(const struct idempotency *window);
+/* The least position that an answer now or later may still come from. false: there is none. */
+bool idempotency_oldest(const struct idempotency *window, int64_t now_ms, uint64_t *position);
+/* Behind the last one, of the same seed (window->seed is set before); there is room. false: it cannot be, nothing was done. */
+bool idempotency_restore(struct idempotency *window, const struct idempotency_block *block,
+                         const struct idempotency_entry *entries);
+/* Nothing is in it any more; the memory stays. */
+void idempotency_reset(struct idempotency *window);
+
 /* Of contents and positions: the same whatever the seed. */
 uint64_t idempotency_digest(const struct idempotency *window);
 bool idempotency_is_valid(const struct idempotency *window);

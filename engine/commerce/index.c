@@ -2,6 +2,8 @@
 
 #include "engine/base/check.h"
 
+#include <string.h>
+
 /* One cell always stays empty, where a search ends. */
 static uint64_t size_of(uint64_t capacity) { return capacity + (capacity + 1) / 2 + (capacity < 2); }
 
@@ -73,6 +75,13 @@ void index_remove(struct index *index, uint64_t hash, uint32_t slot)
 	}
 	close_hole(index, cell);
 	index->count--;
+}
+
+void index_clear(struct index *index)
+{
+	if (index->count != 0)
+		memset(index->cells, 0, index->size * sizeof *index->cells);
+	index->count = 0;
 }
 
 static bool is_found(const struct index *index, uint32_t cell)

@@ -52,6 +52,9 @@ void index_insert(struct index *index, uint64_t hash, uint32_t slot);
 /* The slot is in it, with this hash; its object still stands. */
 void index_remove(struct index *index, uint64_t hash, uint32_t slot);
 
+/* Takes all slots out. */
+void index_clear(struct index *index);
+
 /* Every slot is found from its home. Slow. */
 bool index_is_valid(const struct index *index);
 

@@ -20,9 +20,8 @@ currency_code currency_parse(const char letters[static CURRENCY_BYTES])
 void currency_format(currency_code code, char letters[static CURRENCY_BYTES])
 {
 	unsigned rest = code - 1u;
-	bool is_code = code != 0 && rest < LETTERS * LETTERS * LETTERS;
 	memset(letters, '?', CURRENCY_BYTES);
-	for (int i = CURRENCY_BYTES - 1; is_code && i >= 0; i--, rest /= LETTERS)
+	for (int i = CURRENCY_BYTES - 1; currency_is_sound(code) && i >= 0; i--, rest /= LETTERS)
 		letters[i] = alphabet[rest % LETTERS];
 }
 

@@ -26,6 +26,8 @@ enum { BASIS_POINTS = 10000 };
 /* Three letters A-Z in 15 bits; 0: none. */
 typedef uint16_t currency_code;
 
+/* Whether it stands for three letters. */
+static inline bool currency_is_sound(currency_code code) { return code >= 1 && code <= 26 * 26 * 26; }
 /* 0: not three capital letters. */
 currency_code currency_parse(const char letters[static CURRENCY_BYTES]);
 /* Three letters without a zero byte; "???" of a code that is none. */

@@ -157,8 +157,17 @@ uint32_t payments_sweep(const struct payments *p, uint32_t *hand, int64_t now_ms
 void payments_visit(const struct payments *p, payment_visitor *visit, void *context)
 {
 	for (uint32_t slot = 0; slot < p->slots.capacity; slot++)
-		if (slots_is_live(&p->slots, slot))
+		if (slots_is_live(&p->slots, slot) && at(p, slot)->payment.state != PAYMENT_captured)
 			visit(context, &at(p, slot)->payment);
+	for (uint32_t slot = p->oldest; slot != SLOT_NONE; slot = at(p, slot)->newer)
+		visit(context, &at(p, slot)->payment);
+}
+
+void payments_reset(struct payments *p)
+{
+	index_clear(&p->by_id);
+	slots_clear(&p->slots);
+	p->oldest = p->newest = SLOT_NONE;
 }
 
 static void add_digest(void *context, const struct payment *payment)

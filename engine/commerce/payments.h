@@ -44,9 +44,12 @@ void payments_evict(struct payments *payments, struct wire_id id, struct payment
 uint32_t payments_sweep(const struct payments *payments, uint32_t *hand, int64_t now_ms, uint32_t slots,
                         struct identifier *ids, uint32_t ids_max);
 
-/* Calls with every payment in the pool, in no order. */
+/* Calls with every payment in the pool: those that rest last, oldest first; so payments_put makes the same of them. */
 typedef void payment_visitor(void *context, const struct payment *payment);
 void payments_visit(const struct payments *payments, payment_visitor *visit, void *context);
+
+/* Nothing is in it any more; the memory stays. */
+void payments_reset(struct payments *payments);
 
 uint64_t payments_digest(const struct payments *payments);
 bool payments_are_valid(const struct payments *payments);

@@ -83,6 +83,19 @@ void products_remove(struct products *p, const struct sku *sku)
 	slots_give(&p->slots, slot);
 }
 
+void products_visit(const struct products *p, product_visitor *visit, void *context)
+{
+	for (uint32_t slot = 0; slot < p->slots.capacity; slot++)
+		if (slots_is_live(&p->slots, slot))
+			visit(context, at(p, slot));
+}
+
+void products_reset(struct products *p)
+{
+	index_clear(&p->by_sku);
+	slots_clear(&p->slots);
+}
+
 uint64_t products_digest(const struct products *p)
 {
 	uint64_t sum = 0;

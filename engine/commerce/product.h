@@ -40,6 +40,11 @@ void products_put(struct products *products, const struct product *product);
 status products_can_remove(const struct products *products, const struct sku *sku);
 void products_remove(struct products *products, const struct sku *sku);
 
+typedef void product_visitor(void *context, const struct product *product);
+void products_visit(const struct products *products, product_visitor *visit, void *context);
+/* Nothing is in it any more; the memory stays. */
+void products_reset(struct products *products);
+
 uint64_t products_digest(const struct products *products);
 bool products_are_valid(const struct products *products);
 

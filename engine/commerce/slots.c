@@ -25,21 +25,12 @@ void slots_teardown(struct slots *slots)
 		account_close_pool(&slots->pool, &slots->holding);
 }
 
-/* Handles of free ones, and words of a power of two of slots: see pool.h. */
-static uint64_t table_bytes(uint64_t capacity)
-{
-	uint64_t words = 2;
-	while (words < capacity)
-		words *= 2;
-	return (capacity + words) * sizeof(uint64_t);
-}
-
 void slots_bill(struct bill *bill, const char *option, uint64_t capacity, uint64_t object_bytes, unsigned indexes,
                 const char *what)
 {
 	uint64_t stride = (object_bytes + STRIDE - 1) / STRIDE * STRIDE;
 	bill_add(bill, "commerce", option, capacity, stride, "%s", what);
-	uint64_t tables = table_bytes(capacity) + PAGE + indexes * (index_bytes(capacity) + PAGE);
+	uint64_t tables = pool_table_bytes(capacity) + PAGE + indexes * (index_bytes(capacity) + PAGE);
 	bill_add(bill, "commerce", option, 1, tables, "the pool's tables and indexes of %s", what);
 }
 
@@ -90,4 +81,21 @@ uint32_t slots_in_use(const struct slots *slots)
 	struct pool_statistics s;
 	pool_read_statistics(slots->pool, &s);
 	return s.in_use - slots_has_reserve(slots);
+}
+
+uint32_t slots_room(const struct slots *slots)
+{
+	struct pool_statistics s;
+	pool_read_statistics(slots->pool, &s);
+	return s.capacity;
+}
+
+void slots_clear(struct slots *slots)
+{
+	uint32_t left = slots_in_use(slots);
+	for (uint32_t slot = slots->capacity; left > 0 && slot-- > 0;)
+		if (slots_is_live(slots, slot)) {
+			slots_give(slots, slot);
+			left--;
+		}
 }

@@ -56,8 +56,13 @@ void slots_give(struct slots *slots, uint32_t slot);
 /* Becomes the reserve; given back if there is one. */
 void slots_keep(struct slots *slots, uint32_t slot);
 
+/* Gives all back; the lowest slot is the next one out. The reserve stays. */
+void slots_clear(struct slots *slots);
+
 /* Objects in use, the reserve not counted. */
 uint32_t slots_in_use(const struct slots *slots);
+/* Objects that there can be: slots that were worn out do not count. */
+uint32_t slots_room(const struct slots *slots);
 
 static inline bool slots_has_reserve(const struct slots *s) { return s->reserve != SLOT_NONE; }
 

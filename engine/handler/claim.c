@@ -124,7 +124,7 @@ static status claim_plan(const struct state *state, const struct planning *p, st
 		return s;
 	struct claim claim = claim_of(e);
 	s = claims_can_add(&state->commerce->claims, &claim, (struct claim_terms){reward.stock, reward.per_actor});
-	if (s != STATUS_ok)
+	if (s != STATUS_ok && (with_cart == STATUS_ok || s < with_cart))
 		return refuse_claim(p, s);
 	if (with_cart != STATUS_ok)
 		return with_cart;

@@ -10,6 +10,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,6 +37,8 @@ static int64_t retry_time(const struct journal *j)
 	return clock_monotonic_ns() + wait_ms * 1000000;
 }
 
+static bool is_running(const struct journal *j) { return atomic_load(&j->state) == STATE_running; }
+
 /* From here on nothing counts but what is durable: the rest is copied again. */
 static bool fail(struct journal *j, const char *what, int error)
 {
@@ -43,6 +46,8 @@ static bool fail(struct journal *j, const char *what, int error)
 	            "%s: %s. Records behind %" PRIu64 " are not durable; they are kept and written again until it succeeds, "
 	            "and no more are taken until then",
 	            what, strerrordesc_np(error), j->durable.sequence);
+	if (is_running(j)) /* once, not at every attempt */
+		log_error("journal", "%s", j->text);
 	atomic_fetch_add_explicit(&j->failures, 1, memory_order_relaxed);
 	j->copied = j->durable;
 	j->repair_ns = retry_time(j);
@@ -54,8 +59,11 @@ static bool fail(struct journal *j, const char *what, int error)
 static void forget_text(struct journal *j)
 {
 	pthread_mutex_lock(&j->control);
+	bool had_one = j->text[0] != '\0';
 	j->text[0] = '\0';
 	pthread_mutex_unlock(&j->control);
+	if (had_one)
+		log_info("journal", "writing works again");
 }
 
 /* ---- files ------------------------------------------------------------------------------ */
@@ -262,8 +270,6 @@ static bool is_far_behind(const struct journal *j)
 	       j->copied.place - j->durable.place > j->ring_bytes / RING_PARTS;
 }
 
-static bool is_running(const struct journal *j) { return atomic_load(&j->state) == STATE_running; }
-
 static bool flush(struct journal *j)
 {
 	struct cut before = j->copied;
@@ -312,8 +318,11 @@ static void cannot_make(struct journal *j, int error)
 {
 	j->make_ns = retry_time(j);
 	segment_make_abort(&j->making, j->lock.directory);
+	bool is_known = j->text[0] != '\0'; /* this thread alone writes it */
 	journal_say(j, "the next journal file cannot be made: %s; it is tried again, changes are taken while there is room",
 	            strerrordesc_np(error));
+	if (!is_known)
+		log_warning("journal", "%s", j->text);
 }
 
 static void is_prepared(struct journal *j, uint64_t number)
@@ -369,7 +378,10 @@ static bool drop_step(struct journal *j)
 		return false;
 	if (slot_of(j, number)->number == number)
 		segment_close(slot_of(j, number));
-	bool is_reused = j->making.file < 0 && wants_file(j, next) && has_the_size(j, number);
+	bool is_reused = wants_file(j, next) && has_the_size(j, number);
+	/* Cheaper than the rest of one that is being made. */
+	if (is_reused)
+		segment_make_abort(&j->making, j->lock.directory);
 	int error = is_reused ? segment_rename(j->lock.directory, number, next) : segment_remove(j->lock.directory, number);
 	if (error != 0)
 		cannot_make(j, error);
@@ -393,10 +405,20 @@ static size_t step_bytes(const struct journal *j)
 	return bytes < STEP_BYTES_LEAST ? STEP_BYTES_LEAST : bytes > STEP_BYTES_MOST ? STEP_BYTES_MOST : bytes;
 }
 
-static bool make_step(struct journal *j)
+/* The file that was just left may be dropped and reused soon: under load one is made only when that
+ * did not happen within a quarter of a file. */
+static bool may_wait(const struct journal *j)
+{
+	return atomic_load_explicit(&j->prepared, memory_order_relaxed) > file_of(j, j->copied.place) &&
+	       j->copied.place % j->segment_bytes < j->segment_bytes / 4;
+}
+
+static bool make_step(struct journal *j, bool is_busy)
 {
 	uint64_t next = atomic_load_explicit(&j->prepared, memory_order_relaxed) + 1;
 	int error = 0;
+	if (is_busy && may_wait(j))
+		return false;
 	if (j->making.file < 0) {
 		if (!may_make(j, next))
 			return false;
@@ -470,7 +492,7 @@ static void work_once(struct journal *j)
 	if (!is_running(j))
 		return;
 	is_busy |= drop_step(j);
-	is_busy |= make_step(j);
+	is_busy |= make_step(j, is_busy);
 	if (is_busy)
 		return;
 	if (may_mark(j) && clock_monotonic_ns() - j->synced_ns >= (int64_t)REST_MS * 1000000)

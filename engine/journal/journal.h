@@ -37,8 +37,7 @@ enum journal_durability { JOURNAL_always, JOURNAL_interval, JOURNAL_none };
 
 #define JOURNAL_OPTIONS(O) \
 	O(choice, journal, durability, "data.durability", "always", 0, 0, "always|interval|none", startup, \
-	  "When a change is answered: once it is on stable storage; once the system has it, synced every data.interval_ms " \
-	  "(power loss takes that much); or synced only when data.buffer_bytes or a file is filling.") \
+	  "A change is answered: always: when synced; interval: synced every data.interval_ms; none: now and then (README).") \
 	O(integer, journal, interval_ms, "data.interval_ms", "100", 1, 60000, "ms", startup, \
 	  "How often the journal is synced with data.durability: interval.") \
 	O(integer, journal, segment_bytes, "data.segment_bytes", "64MiB", 262144, 1 << 30, "bytes", startup, \
@@ -154,6 +153,13 @@ status journal_read(struct journal *journal, uint64_t after, uint32_t limit, jou
  * is there, else from its file. STATUS_not_found: dropped. STATUS_malformed: no whole record is there.
  */
 status journal_fetch(struct journal *journal, uint64_t place, journal_visitor *visit, void *context);
+
+/* A file that was begun. Its records' places, and those of no older file, are not below its own. */
+struct journal_file {
+	uint64_t first_sequence, place;
+};
+/* The oldest first, at most so many; how many there are. */
+size_t journal_files(struct journal *journal, struct journal_file *files, size_t capacity);
 
 /* Records below sequence are needed no more: whole files of them are reused or removed, soon. */
 void journal_drop_before(struct journal *journal, uint64_t sequence);

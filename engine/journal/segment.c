@@ -54,7 +54,9 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int list_entries(DIR *stream, int directory, uint64_t *numbers, size_t max, size_t *count, bool clean)
+/* `unfinished`: what is removed; NULL: nothing is. */
+static int list_entries(DIR *stream, int directory, const char *end, const char *unfinished, uint64_t *numbers, size_t max,
+                        size_t *count)
 {
 	for (;;) {
 		uint64_t number;
@@ -62,18 +64,18 @@ static int list_entries(DIR *stream, int directory, uint64_t *numbers, size_t ma
 		const struct dirent *entry = readdir(stream);
 		if (entry == NULL)
 			return errno;
-		if (parse_name(entry->d_name, suffix, &number)) {
+		if (parse_name(entry->d_name, end, &number)) {
 			if (*count == max)
 				return E2BIG;
 			numbers[(*count)++] = number;
-		} else if (clean && parse_name(entry->d_name, making_suffix, &number)) {
+		} else if (unfinished != NULL && parse_name(entry->d_name, unfinished, &number)) {
 			if (unlinkat(directory, entry->d_name, 0) != 0)
 				return errno;
 		}
 	}
 }
 
-int segment_list(int directory, uint64_t *numbers, size_t max, size_t *count, bool clean)
+int segment_list_named(int directory, const char *end, const char *unfinished, uint64_t *numbers, size_t max, size_t *count)
 {
 	*count = 0;
 	int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -85,10 +87,15 @@ int segment_list(int directory, uint64_t *numbers, size_t max, size_t *count, bo
 		close(again);
 		return error;
 	}
-	int error = list_entries(stream, directory, numbers, max, count, clean);
+	int error = list_entries(stream, directory, end, unfinished, numbers, max, count);
 	closedir(stream);
 	qsort(numbers, *count, sizeof *numbers, by_number);
 	return error;
+}
+
+int segment_list(int directory, uint64_t *numbers, size_t max, size_t *count, bool clean)
+{
+	return segment_list_named(directory, suffix, clean ? making_suffix : NULL, numbers, max, count);
 }
 
 static int sync_directory(int directory) { return fsync(directory) == 0 ? 0 : errno; }
@@ -110,7 +117,7 @@ int segment_remove(int directory, uint64_t number)
 
 /* ---- making files ----------------------------------------------------------------- */
 
-static int write_all(int file, size_t offset, const uint8_t *bytes, size_t count)
+int segment_write_all(int file, size_t offset, const uint8_t *bytes, size_t count)
 {
 	while (count != 0) {
 		ssize_t n = pwrite(file, bytes, count, (off_t)offset);
@@ -131,7 +138,7 @@ static int write_zeros(int file, size_t offset, size_t count)
 	int error = 0;
 	while (count != 0 && error == 0) {
 		size_t n = count < STEP_BYTES ? count : STEP_BYTES;
-		error = write_all(file, offset, zeros, n);
+		error = segment_write_all(file, offset, zeros, n);
 		offset += n;
 		count -= n;
 	}
@@ -247,7 +254,7 @@ void segment_close(struct segment *s)
 int segment_put(struct segment *s, size_t offset, const void *bytes, size_t count)
 {
 	if (!s->is_persistent_memory)
-		return bytes == NULL ? write_zeros(s->file, offset, count) : write_all(s->file, offset, bytes, count);
+		return bytes == NULL ? write_zeros(s->file, offset, count) : segment_write_all(s->file, offset, bytes, count);
 	if (bytes == NULL)
 		memset(s->bytes + offset, 0, count);
 	else

@@ -38,6 +38,11 @@ bool segment_path(const char *directory, uint64_t number, char path[SEGMENT_PATH
  * `clean`. E2BIG: more than max. */
 int segment_list(int directory, uint64_t *numbers, size_t max, size_t *count, bool clean);
 
+/* The same of files with another end to their names; those with the end `unfinished` are removed, NULL: none are. */
+int segment_list_named(int directory, const char *end, const char *unfinished, uint64_t *numbers, size_t max, size_t *count);
+/* As pwrite, all of it. */
+int segment_write_all(int file, size_t offset, const uint8_t *bytes, size_t count);
+
 /* Makes a file: start, step until it is done, finish (durable, under its name). abort removes it. */
 int segment_make_start(struct segment_making *m, int directory, uint64_t number, size_t size);
 int segment_make_step(struct segment_making *m, size_t bytes);

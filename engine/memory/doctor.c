@@ -23,7 +23,8 @@ static unsigned visits_kept(const struct doctor *d)
 void doctor_note(struct doctor *d, const struct memory_reading *r)
 {
 	struct doctor_visit *v = &d->visits[d->count++ % DOCTOR_VISITS_MAX];
-	*v = (struct doctor_visit){.at_ms = r->at_ms, .live = r->heap.calls.live_bytes, .resident = r->resident};
+	*v = (struct doctor_visit){.at_ms = r->at_ms, .live = r->heap.calls.live_bytes, .resident = r->resident,
+	                           .group = r->group};
 	for (unsigned i = 0; i < r->heap.calls.thread_count; i++)
 		v->allocations[i] = r->heap.calls.threads[i].allocations;
 	for (unsigned i = 0; i < r->holding_count; i++) {
@@ -32,6 +33,11 @@ void doctor_note(struct doctor *d, const struct memory_reading *r)
 		v->pools[v->holding_count].name = r->holdings[i].name;
 		v->pools[v->holding_count++].in_use = r->holdings[i].in_use;
 	}
+}
+
+bool doctor_sees_shortage(const struct doctor *d, const struct memory_reading *r)
+{
+	return d->count != 0 && memory_group_was_short(&visit_before(d, 0)->group, &r->group);
 }
 
 /* ---- what holds the memory ----------------------------------------------------------- */
@@ -252,6 +258,30 @@ static bool examine_frozen(const struct memory_reading *r, struct cursor *out)
 	return true;
 }
 
+/* Over all visits that were kept: who asks comes after it happened. Whom the kernel ended was not us. */
+static bool examine_group(const struct doctor *d, const struct memory_reading *r, struct cursor *out)
+{
+	const struct memory_group *g = &r->group;
+	if (d->count == 0)
+		return false;
+	const struct doctor_visit *first = visit_before(d, visits_kept(d) - 1);
+	if (!memory_group_was_short(&first->group, g))
+		return false;
+	uint64_t others = g->anonymous > r->anonymous ? g->anonymous - r->anonymous : 0;
+	uint64_t kills = g->kills - first->group.kills;
+	cursor_format(out,
+	              "- Memory is short in the cgroup %s: its limit of %s was reached %llu times in %.0f s, and %llu processes\n"
+	              "  were ended for it. trove holds %s, others in it hold %s now. ",
+	              g->path, human_bytes((double)g->limit).text, (unsigned long long)(g->failures - first->group.failures),
+	              (double)(r->at_ms - first->at_ms) / 1000, (unsigned long long)kills,
+	              human_bytes((double)r->anonymous).text, human_bytes((double)others).text);
+	if (kills != 0 || others >= g->anonymous / 4)
+		cursor_literal(out, "Somebody else in the cgroup grew: give it\n  one of its own, or raise the limit.\n");
+	else
+		cursor_literal(out, "Raise the limit, or lower what troved\n  --check counts.\n");
+	return true;
+}
+
 unsigned doctor_examine(const struct doctor *d, const struct memory_reading *r, struct cursor *out)
 {
 	write_holders(r, out);
@@ -267,6 +297,7 @@ unsigned doctor_examine(const struct doctor *d, const struct memory_reading *r, 
 	found |= (unsigned)examine_files(r, out) << FINDING_mapped_file;
 	found |= (unsigned)examine_frozen(r, out) << FINDING_frozen_allocations;
 	found |= (unsigned)examine_unexplained(r, out) << FINDING_unexplained;
+	found |= (unsigned)examine_group(d, r, out) << FINDING_short_group;
 	if (cursor_used(out) == head) {
 		cursor_rewind(out, before);
 		cursor_literal(out, "\nNothing is odd.\n");

@@ -18,6 +18,7 @@ struct doctor_visit {
 	int64_t at_ms;
 	uint64_t live, allocations[HEAP_THREADS_MAX];
 	size_t resident;
+	struct memory_group group;
 	unsigned holding_count;
 	struct {
 		const char *name;
@@ -40,11 +41,15 @@ enum doctor_finding {
 	FINDING_mapped_file,
 	FINDING_frozen_allocations,
 	FINDING_unexplained,
+	FINDING_short_group,
 	FINDING_COUNT,
 };
 
 /* Keeps a reading for later comparison: every ten seconds or so. */
 void doctor_note(struct doctor *doctor, const struct memory_reading *reading);
+
+/* Whether memory became short in the cgroup since the last one that was kept: for one line of the log. */
+bool doctor_sees_shortage(const struct doctor *doctor, const struct memory_reading *reading);
 
 /* Writes the sentences; returns a bit for each finding. */
 unsigned doctor_examine(const struct doctor *doctor, const struct memory_reading *reading, struct cursor *out);

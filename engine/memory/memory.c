@@ -1,10 +1,9 @@
 #include "engine/memory/memory.h"
 
-#include "engine/base/cgroup.h"
 #include "engine/base/check.h"
+#include "engine/memory/group.h"
 #include "engine/memory/pool.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,53 +40,15 @@ bool memory_pool_debug(const struct memory_options *options, unsigned *debug, st
 	return true;
 }
 
-/* cgroup v1 says "no limit" by the largest multiple of a page: whatever nobody can have is none. */
-static const uint64_t absurd_bytes = UINT64_C(1) << 62;
-
 [[gnu::format(printf, 3, 4)]] static void consider(struct memory_limit *limit, uint64_t bytes, const char *format, ...)
 {
-	if (bytes >= limit->bytes || bytes >= absurd_bytes)
+	if (bytes >= limit->bytes)
 		return;
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(limit->source, sizeof limit->source, format, arguments);
 	va_end(arguments);
 	limit->bytes = bytes;
-}
-
-/* One number and nothing else; false for "max" and for what is no number. */
-static bool read_bytes(const char *path, uint64_t *bytes)
-{
-	char line[64];
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	bool found = fgets(line, sizeof line, f) != NULL;
-	fclose(f);
-	if (!found || !isdigit((unsigned char)line[0]))
-		return false;
-	char *end;
-	*bytes = strtoull(line, &end, 10);
-	return *end == '\n' || *end == '\0';
-}
-
-/* The group's limit and those of all groups above it, which hold for it, too. The last one
- * looked at is the root of the mount: inside a container that is the own group. */
-static void consider_groups(struct memory_limit *limit, const char *root, const char *controller, const char *folder,
-                            const char *file)
-{
-	char group[CGROUP_PATH_BYTES];
-	char path[2 * CGROUP_PATH_BYTES + 128];
-	uint64_t bytes;
-	cgroup_path(root, controller, group, sizeof group);
-	size_t length = strlen(group);
-	if (length != 0 && group[length - 1] == '/')
-		group[length - 1] = '\0';
-	do {
-		snprintf(path, sizeof path, "%s/sys/fs/cgroup%s%s/%s", root, folder, group, file);
-		if (read_bytes(path, &bytes))
-			consider(limit, bytes, "cgroup %s of %s", file, group[0] == '\0' ? "/" : group);
-	} while (cgroup_up(group));
 }
 
 static void consider_machine(struct memory_limit *limit, const char *root)
@@ -107,8 +68,9 @@ static void consider_machine(struct memory_limit *limit, const char *root)
 void memory_limit(const char *root, struct memory_limit *out)
 {
 	*out = (struct memory_limit){.bytes = UINT64_MAX, .source = "none is known"};
-	consider_groups(out, root, "", "", "memory.max");
-	consider_groups(out, root, "memory", "/memory", "memory.limit_in_bytes");
+	struct memory_group group;
+	if (memory_group_read(root, &group))
+		consider(out, group.limit, "cgroup %s of %s", group.limit_file, group.path);
 	struct rlimit address_space;
 	if (getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY)
 		consider(out, address_space.rlim_cur, "ulimit -v");

@@ -16,6 +16,8 @@
 	  "Touch everything that is reserved at the start, so that no event waits for a page.") \
 	O(boolean, memory, lock, "memory.lock", "false", 0, 0, "", startup, \
 	  "Lock what is reserved into memory (RLIMIT_MEMLOCK must allow it), so that it is never swapped out.") \
+	O(boolean, memory, lock_program, "memory.lock_program", "true", 0, 0, "", startup, \
+	  "Lock the program's code (some MiB, as far as RLIMIT_MEMLOCK allows): else others in its cgroup make events wait.") \
 	O(choice, memory, numa, "memory.numa", "auto", 0, 0, "auto|off", startup, \
 	  "auto: memory comes from the node that uses it, rewards from each node, where there are several; off: any node.") \
 	O(boolean, memory, heap_large_pages, "memory.heap_large_pages", "false", 0, 0, "", startup, \

@@ -406,6 +406,14 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 	};
 }
 
+uint64_t pool_table_bytes(uint64_t capacity)
+{
+	uint64_t words = 2;
+	while (words < capacity)
+		words *= 2;
+	return (capacity + words) * sizeof(uint64_t);
+}
+
 void pool_ranges(const struct pool *p, struct pool_range ranges[POOL_RANGES])
 {
 	ranges[0] = (struct pool_range){p->objects, p->cold->space_bytes};

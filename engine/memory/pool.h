@@ -170,6 +170,8 @@ struct pool_range {
 };
 enum { POOL_RANGES = 2 };
 void pool_ranges(const struct pool *pool, struct pool_range ranges[POOL_RANGES]);
+/* For bills: what a plain pool takes beside its objects, but for the rest of a page. */
+uint64_t pool_table_bytes(uint64_t capacity);
 /* What is known about a handle's slot, for messages and for people. */
 void pool_describe(const struct pool *pool, struct pool_handle handle, char *text, size_t capacity);
 /* Walks everything; the owner calls, nobody else is in the pool. */

@@ -335,6 +335,7 @@ bool reading_take(struct account *account, struct memory_reading *out)
 		return false;
 	read_status(out);
 	read_faults(out);
+	(void)memory_group_read("", &out->group); /* zero: no limit */
 	add_up(out);
 	return true;
 }

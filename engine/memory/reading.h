@@ -24,6 +24,7 @@
 
 #include "engine/base/cursor.h"
 #include "engine/memory/account.h"
+#include "engine/memory/group.h"
 #include "engine/memory/heap.h"
 
 enum {
@@ -61,6 +62,7 @@ struct memory_reading {
 	size_t resident, resident_peak, size_virtual, anonymous, huge, locked;
 	uint64_t minor_faults, major_faults;
 	unsigned threads;
+	struct memory_group group; /* whose limit counts; others may be in it */
 	struct {
 		char description[64];
 		bool is_mimalloc;

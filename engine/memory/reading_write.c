@@ -18,14 +18,31 @@ static void write_string(struct cursor *out, const char *text)
 	cursor_byte(out, '"');
 }
 
+static void write_group(const struct memory_group *g, struct cursor *out)
+{
+	if (g->limit == 0) {
+		cursor_literal(out, "null");
+		return;
+	}
+	cursor_literal(out, "{\"path\":");
+	write_string(out, g->path);
+	cursor_format(out,
+	              ",\"limit_bytes\":%llu,\"current_bytes\":%llu,\"anonymous_bytes\":%llu,\"failures_total\":%llu,"
+	              "\"kills_total\":%llu}",
+	              (unsigned long long)g->limit, (unsigned long long)g->current, (unsigned long long)g->anonymous,
+	              (unsigned long long)g->failures, (unsigned long long)g->kills);
+}
+
 static void write_process(const struct memory_reading *r, struct cursor *out)
 {
 	cursor_format(out,
 	              "\"process\":{\"resident_bytes\":%zu,\"resident_peak_bytes\":%zu,\"virtual_bytes\":%zu,"
 	              "\"anonymous_bytes\":%zu,\"huge_page_bytes\":%zu,\"locked_bytes\":%zu,\"threads\":%u,"
-	              "\"minor_faults\":%llu,\"major_faults\":%llu}",
+	              "\"minor_faults\":%llu,\"major_faults\":%llu,\"cgroup\":",
 	              r->resident, r->resident_peak, r->size_virtual, r->anonymous, r->huge, r->locked, r->threads,
 	              (unsigned long long)r->minor_faults, (unsigned long long)r->major_faults);
+	write_group(&r->group, out);
+	cursor_byte(out, '}');
 }
 
 static void write_allocator(const struct memory_reading *r, struct cursor *out)
@@ -143,6 +160,21 @@ static void write_counter(struct cursor *out, const char *name, const char *help
 	metric_write_value(out, name, (double)value);
 }
 
+static void write_group_metrics(const struct memory_group *g, struct cursor *out)
+{
+	if (g->limit == 0)
+		return;
+	metric_write_head(out, "trove_cgroup_limit_bytes", "gauge", "Limit of memory of the cgroup that trove runs in.");
+	metric_write_value(out, "trove_cgroup_limit_bytes", (double)g->limit);
+	metric_write_head(out, "trove_cgroup_current_bytes", "gauge",
+	                  "Memory of all processes in the cgroup, with file pages that the system drops when it needs them.");
+	metric_write_value(out, "trove_cgroup_current_bytes", (double)g->current);
+	write_counter(out, "trove_cgroup_limit_reached_total",
+	              "How often the limit of the cgroup was reached; rising: see trovectl memory --doctor.", g->failures);
+	write_counter(out, "trove_cgroup_kills_total",
+	              "Processes of the cgroup that were ended for want of memory; not 0: raise its limit.", g->kills);
+}
+
 void reading_write_metrics(const struct memory_reading *r, struct cursor *out)
 {
 	write_holding_series(r, out, "allocator_reserved_bytes",
@@ -180,4 +212,5 @@ void reading_write_metrics(const struct memory_reading *r, struct cursor *out)
 	write_counter(out, "trove_process_major_faults_total",
 	              "Page faults that read from disk; not 0: the machine is short of memory.",
 	              r->major_faults);
+	write_group_metrics(&r->group, out);
 }

@@ -16,6 +16,7 @@
 #include "engine/base/metric.h"
 #include "engine/base/number_set.h"
 #include "engine/base/thread.h"
+#include "engine/net/connections.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/pull.h>
@@ -53,10 +54,8 @@ struct net {
 	struct context *contexts; /* the last one is PULL's */
 	size_t context_count;
 	atomic_bool stopping;
-	uint32_t disconnected[16]; /* the last slow peers; the main thread's */
-	unsigned disconnected_next;
-	alignas(CACHE_LINE_BYTES) _Atomic int64_t peers;
-	_Atomic uint64_t peers_total;
+	struct connections connections;
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t peers_total;
 	_Atomic uint64_t peers_refused;
 	_Atomic uint64_t send_failures;
 	_Atomic uint64_t slow_peers;
@@ -113,6 +112,7 @@ void net_bill(const struct net_options *o, struct bill *bill)
 	         "a message of each peer waiting for a context: twice events.message_bytes_max");
 	bill_add(bill, "net", "events.peers_max", (uint64_t)o->peers_max, PEER_LIBRARY_BYTES,
 	         "nng's connections, idle; measured");
+	connections_bill(bill, (uint64_t)o->peers_max);
 }
 
 /* ---- one message ------------------------------------------------------------------- */
@@ -198,19 +198,18 @@ static void on_aio(void *argument)
 
 /* ---- connections ------------------------------------------------------------------- */
 
-/* A pipe that was told to go here is still reported as removed: so each is counted when it
- * comes and uncounted when it goes, refused or not. */
+/* On any of nng's threads. A pipe that was refused here is still reported as removed, and is not found then. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
 	struct net *net = argument;
 	if (event == NNG_PIPE_EV_REM_POST) {
-		atomic_fetch_sub(&net->peers, 1);
+		(void)connections_remove(&net->connections, (uint32_t)pipe.id);
 		return;
 	}
 	if (event != NNG_PIPE_EV_ADD_PRE)
 		return;
 	atomic_fetch_add(&net->peers_total, 1);
-	if (atomic_fetch_add(&net->peers, 1) >= net->options.peers_max) {
+	if (connections_add(&net->connections, (uint32_t)pipe.id) != STATUS_ok) {
 		atomic_fetch_add(&net->peers_refused, 1);
 		nng_pipe_close(pipe);
 	}
@@ -219,10 +218,8 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 /* Each once: closing takes a moment, and a peer has many contexts. */
 static void disconnect_slow_peer(struct net *net, uint32_t id)
 {
-	for (size_t i = 0; i < COUNT_OF(net->disconnected); i++)
-		if (net->disconnected[i] == id)
-			return;
-	net->disconnected[net->disconnected_next++ % COUNT_OF(net->disconnected)] = id;
+	if (!connections_dismiss(&net->connections, id))
+		return;
 	nng_pipe_close((nng_pipe){.id = id});
 	atomic_fetch_add_explicit(&net->slow_peers, 1, memory_order_relaxed);
 	log_warning("net", "a peer did not read its replies for %lld ms and was disconnected",
@@ -385,7 +382,9 @@ status net_setup(struct net **out, const struct net_options *options, struct sha
 	net->options = *options;
 	net->shard = shard;
 	limit_threads(options);
-	status s = setup_on_cpus(net, problem);
+	status s = connections_setup(&net->connections, options->account, (uint32_t)options->peers_max);
+	if (s == STATUS_ok)
+		s = setup_on_cpus(net, problem);
 	if (s != STATUS_ok) {
 		net_teardown(&net);
 		return s;
@@ -431,6 +430,7 @@ void net_teardown(struct net **out)
 				nng_msg_free(c->message);
 		}
 	free((void *)net->contexts);
+	connections_teardown(&net->connections);
 	free((void *)net);
 	nng_fini();
 }
@@ -453,8 +453,8 @@ void net_write_metrics(const struct net *net, struct cursor *out)
 {
 	metric_write_head(out, "trove_peers", "gauge",
 	                  "Connections on the event sockets; beyond events.peers_max new ones are closed.");
-	metric_write_value(out, "trove_peers", (double)atomic_load(&net->peers));
-	metric_write_head(out, "trove_peers_total", "counter", "Connections accepted since the start.");
+	metric_write_value(out, "trove_peers", connections_count(&net->connections));
+	metric_write_head(out, "trove_peers_total", "counter", "Connections that came since the start, the refused ones too.");
 	metric_write_value(out, "trove_peers_total", (double)atomic_load(&net->peers_total));
 	metric_write_head(out, "trove_peers_refused_total", "counter", "Connections closed because of events.peers_max.");
 	metric_write_value(out, "trove_peers_refused_total", (double)atomic_load(&net->peers_refused));

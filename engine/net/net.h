@@ -4,8 +4,8 @@
  *
  * Threads: messages are received and answered on nng's own threads; how many there
  * are is set before the first socket. net_publish: any thread. The rest: main thread.
- * Memory: a fixed number of contexts, reserved at start, bounds what is in flight;
- * messages belong to nng until received, then to the context, then to nng again.
+ * Memory: a fixed number of contexts, and a pool of connections, reserved at start, bound what is
+ * in flight and who is there; messages belong to nng until received, then to the context, then to nng again.
  * A reply is written into the request's own message.
  */
 #ifndef ENGINE_NET_NET_H
@@ -36,6 +36,7 @@ struct net_options {
 	NET_OPTIONS(OPTION_MEMBER)
 	size_t message_bytes_max; /* from events.message_bytes_max */
 	size_t reply_bytes_max;   /* from events.reply_bytes_max */
+	struct account *account;  /* where its pool is entered; NULL: not entered */
 };
 
 extern const struct option net_option_rows[];

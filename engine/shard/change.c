@@ -112,6 +112,7 @@ static status keep(struct shard *shard, const struct effect_head *effect, uint64
 static void carry_out(struct shard *shard, const struct effect_head *effect, uint64_t place)
 {
 	dispatch_effect((enum effect_type)effect->type)->apply(&shard->state, effect, place);
+	shard_touch(shard, effect);
 	held_publish(&shard->held, effect, shard->seq);
 }
 
@@ -151,6 +152,7 @@ static status change(struct shard *shard, const struct event *event, const struc
 	enum seen seen = look_up(shard, event, content, problem);
 	if (seen == SEEN_same) {
 		answer_from(stored_effect(shard->stored), event, (struct change_note){shard->stored->seq, true}, reply);
+		shard_need(shard, shard->stored->seq);
 		return STATUS_ok;
 	}
 	if (seen == SEEN_unreadable) {
@@ -170,6 +172,7 @@ static status change(struct shard *shard, const struct event *event, const struc
 	carry_out(shard, effect, place);
 	idempotency_remember(&commerce->idempotency, event_id(event), content, place, shard->now_ms);
 	answer_from(effect, event, (struct change_note){shard->seq, false}, reply);
+	shard_need(shard, shard->seq);
 	return STATUS_ok;
 }
 
@@ -192,6 +195,7 @@ void shard_read(struct shard *shard, const struct event *event, const struct sha
 	tick(shard, job->received_ms);
 	status s = is_late(event, job) ? STATUS_deadline_exceeded
 	                               : dispatch_reader(event->type)(&shard->state, event, reply, &problem);
+	shard_need(shard, shard_last_change(shard, event));
 	if (s != STATUS_ok)
 		answer_problem(shard, &problem, s, reply);
 }

@@ -97,6 +97,14 @@ void held_cancel(struct held *h, struct batch *batch)
 	atomic_fetch_sub_explicit(&h->pending, 1, memory_order_relaxed);
 }
 
+void held_skip(struct held *h, struct batch *batch, struct shard_job *job, size_t reply_bytes)
+{
+	metric_observe(&h->skipped.latency, (uint64_t)(clock_monotonic_ns() - job->received_ns));
+	metric_add(&h->skipped.reply_bytes, reply_bytes);
+	job->done(job, batch->reply, reply_bytes);
+	held_cancel(h, batch);
+}
+
 void held_close(struct held *h, struct batch *batch, struct shard_job *job, size_t reply_bytes, uint64_t seq)
 {
 	batch->job = job;

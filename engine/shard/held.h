@@ -30,7 +30,7 @@ struct batch {
 };
 
 struct held_counters {
-	metric_cell reply_bytes, publications, publications_dropped;
+	metric_cell reply_bytes, publications;
 	struct metric_histogram latency;
 };
 
@@ -46,6 +46,7 @@ struct held {
 	uint64_t published;         /* next place for a publication */
 	struct ring queue;          /* of batches */
 	metric_cell dropped;        /* publications that found no room */
+	struct held_counters skipped; /* replies that did not wait */
 	/* Whoever lets go. */
 	alignas(CACHE_LINE_BYTES) atomic_bool is_busy;
 	struct batch *first;        /* taken out of the queue, not yet due */
@@ -66,6 +67,8 @@ struct batch *held_open(struct held *held, void **bytes);
 void held_cancel(struct held *held, struct batch *batch);
 /* The reply stands in the bytes that held_open gave; it leaves when seq is released. */
 void held_close(struct held *held, struct batch *batch, struct shard_job *job, size_t reply_bytes, uint64_t seq);
+/* It waits for nothing and leaves at once. */
+void held_skip(struct held *held, struct batch *batch, struct shard_job *job, size_t reply_bytes);
 /* Keeps an effect's publications until seq is released; without room they are dropped and counted: who listens
  * sees the gap and asks feed.read. */
 void held_publish(struct held *held, const struct effect_head *effect, uint64_t seq);

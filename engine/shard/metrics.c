@@ -21,13 +21,16 @@ static void write_labelled(const struct shard *shard, struct cursor *out, const 
 
 static void write_latency(const struct shard *shard, struct cursor *out)
 {
-	const struct held_counters *held = &shard->held.counters;
+	const struct held *held = &shard->held;
 	uint64_t buckets[METRIC_BUCKETS + 1];
 	for (size_t i = 0; i <= METRIC_BUCKETS; i++)
-		buckets[i] = SUM(latency.bucket[i]) + metric_read(&held->latency.bucket[i]);
+		buckets[i] = SUM(latency.bucket[i]) + metric_read(&held->counters.latency.bucket[i]) +
+		             metric_read(&held->skipped.latency.bucket[i]);
 	metric_write_head(out, "trove_message_duration_seconds", "histogram",
 	                  "From a message's receipt to its finished reply; when it grows, look at batch sizes and limits.");
-	metric_write_histogram(out, "trove_message_duration_seconds", buckets, (double)(SUM(latency.sum_ns) + metric_read(&held->latency.sum_ns)) * 1e-9);
+	double sum_s = (double)(SUM(latency.sum_ns) + metric_read(&held->counters.latency.sum_ns) +
+	                        metric_read(&held->skipped.latency.sum_ns)) * 1e-9;
+	metric_write_histogram(out, "trove_message_duration_seconds", buckets, sum_s);
 }
 
 static void write_journal(const struct shard *shard, struct cursor *out)
@@ -76,15 +79,19 @@ void shard_write_metrics(const struct shard *shard, struct cursor *out)
 	metric_write_head(out, "trove_matches_total", "counter", "Rewards that matched a locate.");
 	metric_write_value(out, "trove_matches_total", (double)SUM(matches));
 	metric_write_head(out, "trove_reply_bytes_total", "counter", "Bytes of replies.");
-	metric_write_value(out, "trove_reply_bytes_total", (double)(SUM(reply_bytes) + metric_read(&shard->held.counters.reply_bytes)));
+	metric_write_value(out, "trove_reply_bytes_total",
+	                   (double)(SUM(reply_bytes) + metric_read(&shard->held.counters.reply_bytes) +
+	                            metric_read(&shard->held.skipped.reply_bytes)));
 	metric_write_head(out, "trove_writer_queue_messages", "gauge",
 	                  "Messages with changes that wait for the writer; at events.queue it answers overloaded.");
 	metric_write_value(out, "trove_writer_queue_messages", (double)atomic_load(&shard->queued));
-	metric_write_head(out, "trove_replies_held", "gauge", "Replies that wait until the journal has made durable what they say.");
+	metric_write_head(out, "trove_replies_held", "gauge",
+	                  "Replies that wait until the journal has made durable what they say.");
 	metric_write_value(out, "trove_replies_held", (double)atomic_load(&shard->held.pending));
 	metric_write_head(out, "trove_publications_dropped_total", "counter",
 	                  "Publications that found no room to wait; subscribers see the gap in seq and ask feed.read.");
 	metric_write_value(out, "trove_publications_dropped_total", (double)metric_read(&shard->held.dropped));
 	write_latency(shard, out);
 	write_journal(shard, out);
+	shadow_write_metrics(shard->shadow, out);
 }

@@ -71,11 +71,12 @@ static bool is_asked(const struct feeding *f, const char *topic)
 	return f->topics_bytes == 0;
 }
 
-/* All publications of a record or none of them, so that `last` is true. */
+/* All publications of a record or none of them, so that `last` is true; there may be one more than `limit`. */
 static void feed_record(void *context, const struct journal_record *record)
 {
 	struct feeding *f = context;
 	const struct effect_head *effect = record->body;
+	f->is_full |= f->feed.count >= f->limit;
 	if (f->is_full || !effect_is_whole(record->body, record->body_bytes))
 		return;
 	size_t start = cursor_used(&f->out);
@@ -89,8 +90,7 @@ static void feed_record(void *context, const struct journal_record *record)
 		cursor_byte(&f->out, '\n');
 		f->feed.count++;
 	}
-	/* The first one is told in any case, or a limit of 1 would never get past a record of two. */
-	if (f->out.full || (f->feed.count > f->limit && count != 0)) {
+	if (f->out.full) {
 		cursor_rewind(&f->out, start);
 		f->feed.count = count;
 		f->is_full = true;

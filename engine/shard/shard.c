@@ -68,7 +68,8 @@ static void answer_one(struct shard *shard, const struct shard_job *job, struct 
 	}
 }
 
-/* The reply goes where it waits for the journal; it says what was done up to now. */
+/* The reply goes where it waits for the journal. One that says nothing but what is durable does not wait behind
+ * others: reads go on while the disk is slow, or fails. */
 static void write_one(struct shard *shard, struct shard_job *job, struct batch *batch, void *bytes)
 {
 	struct request *request = &shard->writer->request;
@@ -78,10 +79,15 @@ static void write_one(struct shard *shard, struct shard_job *job, struct batch *
 	CHECK(s == STATUS_ok, "a message that was decoded once does not decode again: %s", problem.message);
 	metric_add(&shard->writer->counters.messages[request->encoding], 1);
 	reply_open(&reply, request, bytes, (size_t)shard->options.reply_bytes_max);
+	shard->needed = 0;
 	for (uint32_t i = 0; i < request->count; i++)
 		answer_one(shard, job, &reply);
 	request_close(request);
-	held_close(&shard->held, batch, job, reply_close(&reply), shard->seq);
+	size_t reply_bytes = reply_close(&reply);
+	if (shard->needed <= shard_released(shard))
+		held_skip(&shard->held, batch, job, reply_bytes);
+	else
+		held_close(&shard->held, batch, job, reply_bytes, shard->needed);
 }
 
 uint64_t shard_released(void *context)
@@ -235,6 +241,12 @@ static struct state state_of(const struct shard_parts *parts, bool is_plane)
 	};
 }
 
+static status start_shadow(struct shard *shard)
+{
+	status s = shadow_setup(&shard->shadow, &shard->options, &shard->parts, shard->journal, &shard->start);
+	return s == STATUS_not_found ? STATUS_ok : s;
+}
+
 static status setup_parts(struct shard *shard, struct journal_report *report)
 {
 	const struct shard_options *o = &shard->options;
@@ -252,6 +264,8 @@ static status setup_parts(struct shard *shard, struct journal_report *report)
 		s = STATUS_pool_exhausted;
 	if (s == STATUS_ok && shard->parts.journal != NULL)
 		s = shard_recover(shard, report);
+	if (s == STATUS_ok)
+		s = start_shadow(shard);
 	return s == STATUS_ok ? start_writer(shard) : s;
 }
 
@@ -280,6 +294,7 @@ enum { STOP_WAIT_MS = 2000 };
 
 void shard_stop(struct shard *shard)
 {
+	shadow_stop(shard->shadow);
 	if (!shard->has_thread)
 		return;
 	shard->has_thread = false;
@@ -301,6 +316,7 @@ void shard_teardown(struct shard **out)
 	if (shard == NULL)
 		return;
 	shard_stop(shard);
+	shadow_teardown(&shard->shadow);
 	if (shard->journal != NULL)
 		journal_close(&shard->journal);
 	if (shard->workers != NULL)

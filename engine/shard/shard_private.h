@@ -8,10 +8,13 @@
 #include "engine/base/wakeup.h"
 #include "engine/handler/handler.h"
 #include "engine/shard/held.h"
+#include "engine/shard/shadow.h"
 #include "engine/shard/worker.h"
 #include "proto/reply.h"
 
 #include <pthread.h>
+
+enum { TOUCHED = 4096 };
 
 struct shard {
 	struct shard_options options;
@@ -19,6 +22,7 @@ struct shard {
 	struct shard_parts parts;
 	struct state state;
 	struct journal *journal; /* or NULL */
+	struct shadow *shadow;   /* or NULL */
 	struct held held;
 	struct worker *workers; /* options.workers of them, then the writer's */
 	struct worker *writer;
@@ -26,8 +30,11 @@ struct shard {
 	struct arena effects; /* for one batch */
 	uint64_t seq;         /* of the last change */
 	uint64_t committed;   /* up to where the journal's flusher was told */
+	uint64_t needed;      /* what the message in work has said so far must be durable up to here */
+	uint64_t touched[TOUCHED]; /* by hash of an object's key: the last change of it, or of a namesake */
 	int64_t now_ms;       /* Unix time that never goes back */
 	int64_t swept_ns;
+	struct shadow_start start;
 	uint32_t cart_hand, payment_hand;
 	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;
@@ -64,8 +71,18 @@ uint64_t shard_released(void *shard);
 /* change.c: the writer's way of one event; each writes its result into the reply. */
 void shard_change(struct shard *shard, const struct event *event, const struct shard_job *job, struct reply *reply);
 void shard_read(struct shard *shard, const struct event *event, const struct shard_job *job, struct reply *reply);
+/* The reply to the message in work must wait for this one. */
+static inline void shard_need(struct shard *shard, uint64_t seq)
+{
+	if (shard->needed < seq)
+		shard->needed = seq;
+}
 /* Ends carts and payments whose time is over, some slots at a time. */
 void shard_sweep(struct shard *shard);
+
+/* touched.c: the effect is the last change; the last one of what a read asks for. */
+void shard_touch(struct shard *shard, const struct effect_head *effect);
+uint64_t shard_last_change(struct shard *shard, const struct event *event);
 
 /* recover.c: opens the journal and carries out what it holds. */
 status shard_recover(struct shard *shard, struct journal_report *report);

@@ -28,6 +28,8 @@ status worker_init(struct worker *w, const struct shard_options *options, struct
 		.is_on_any_node = !is_writer,
 	};
 	s = arena_init(&w->arena, (size_t)options->decode_bytes_max, &decode);
+	if (is_writer)
+		return s; /* its replies are held */
 	if (s == STATUS_ok)
 		s = arena_init(&w->reply, (size_t)options->reply_bytes_max, &reply);
 	if (s == STATUS_ok)

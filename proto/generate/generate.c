@@ -21,6 +21,15 @@ static const struct {
 	{"publications", documents_publications}, {"codes", documents_codes}, {"layout", layout_tables},
 };
 
+static const struct {
+	const char *path;
+	void (*write)(FILE *out);
+} type_files[] = {
+	{"proto/typescript/events.ts", typescript_events},
+	{"proto/typescript/results.ts", typescript_results},
+	{"proto/typescript/publications.ts", typescript_publications},
+};
+
 [[noreturn]] static void fail(const char *path, const char *what)
 {
 	fprintf(stderr, "generate: %s: %s\n", path, what);
@@ -107,9 +116,11 @@ size_t generate_all(const char *root, struct output *outputs)
 {
 	size_t count = 0;
 	write_readme(root, &outputs[count++]);
-	FILE *out = open_output(&outputs[count++], "proto/typescript/events.ts");
-	documents_typescript(out);
-	fclose(out);
+	for (size_t i = 0; i < sizeof type_files / sizeof type_files[0]; i++) {
+		FILE *out = open_output(&outputs[count++], type_files[i].path);
+		type_files[i].write(out);
+		fclose(out);
+	}
 	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++, count += 3)
 		write_vector(root, vectors[i], &outputs[count]);
 	return count;

@@ -35,7 +35,9 @@ void documents_fields(FILE *out);
 void documents_results(FILE *out);
 void documents_publications(FILE *out);
 void documents_codes(FILE *out);
-void documents_typescript(FILE *out);
+void typescript_events(FILE *out);
+void typescript_results(FILE *out);
+void typescript_publications(FILE *out);
 void layout_tables(FILE *out);
 
 /* An annotated hex dump of a frame. */

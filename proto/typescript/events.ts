@@ -1,38 +1,14 @@
 // Generated from proto/event.h by `make generate`; do not edit.
 // Types of the JSON messages; nothing here exists at run time.
 
+import type * as results from "./results.js";
+import type { Benefit } from "./results.js";
+
+export type * from "./results.js";
+export type * from "./publications.js";
+
 /** A UUID string, a decimal string below 2^128, or an integer up to 2^53. Results always have strings. */
 export type Identifier = string | number;
-
-export type Benefit = { percent_bp: number } | { amount: number; currency: string };
-
-export interface Match {
-  reward: string;
-  /** geo: metres */
-  distance: number;
-  kind: string;
-  value: number;
-  /** null: unlimited */
-  remaining: number | null;
-}
-
-export interface Line {
-  sku: string;
-  quantity: number;
-  unit_price: number;
-  /** unit_price times quantity */
-  amount: number;
-}
-
-export type CartState = "open" | "checked_out" | "abandoned" | "expired";
-
-export type PaymentState =
-  | "authorized"
-  | "partially_captured"
-  | "captured"
-  | "refunded"
-  | "voided"
-  | "expired";
 
 export interface Ping {
   type: "ping";
@@ -388,382 +364,52 @@ export interface FeedRead {
   topics?: string[];
 }
 
-export interface ErrorResult {
-  type: "error";
-  /** the event's, where it could be read */
-  id?: string;
-  code: Code;
-  /** the field to blame, as in `box[2]` or `benefit.amount` */
-  field?: string;
-  /** for people; left out only when the reply has no room for it */
-  message?: string;
-  retry: Retry;
-  /** with `overloaded`: when to come again */
-  retry_after_ms?: number;
-  /** where the cart or the payment to blame is */
-  state?: CartState | PaymentState;
-  /** the refusal is stored under the id, with this sequence number */
-  seq?: number;
-  /** true: the stored refusal of an earlier event with this id */
-  replayed?: boolean;
-}
-
-export interface PongResult {
-  type: "pong";
-  /** the event's, when it had one */
-  id?: string;
-}
-
-export interface OkResult {
-  type: "ok";
-  /** the event's */
-  id: string;
-  /** the journal's sequence number of the change */
-  seq: number;
-  /** true: the stored result of an earlier event with this id */
-  replayed?: boolean;
-}
-
-export interface LocatedResult {
-  type: "located";
-  /** the event's, when it had one */
-  id?: string;
-  /** all matches */
-  count: number;
-  /** more matched than are listed */
-  truncated: boolean;
-  /** nearest first, equal distances by id; `{reward,distance,kind,value,remaining}` */
-  rewards: Match[];
-}
-
-export interface RewardResult {
-  type: "reward";
-  /** the event's, when it had one */
-  id?: string;
-  reward: string;
-  x: number;
-  y: number;
-  radius: number;
-  kind: string;
-  value: number;
-  /** null: unlimited */
-  stock: number | null;
-  /** null: unlimited */
-  remaining: number | null;
-  per_actor: number;
-  /** left out when it always was active */
-  from?: number;
-  /** left out when it is active for ever */
-  until?: number;
-  /** left out when there is none */
-  benefit?: Benefit;
-  /** left out when there is none */
-  name?: string;
-}
-
-export interface ClaimedResult {
-  type: "claimed";
-  /** the event's */
-  id: string;
-  /** the claim's id: that of its event */
-  claim: string;
-  reward: string;
-  /** what is left; null: unlimited */
-  remaining: number | null;
-  /** the journal's sequence number of the change */
-  seq: number;
-  /** true: the stored result of an earlier event with this id */
-  replayed?: boolean;
-}
-
-export interface ProductResult {
-  type: "product";
-  /** the event's, when it had one */
-  id?: string;
-  sku: string;
-  /** in minor units */
-  unit_price: number;
-  currency: string;
-  /** left out when there is none */
-  name?: string;
-}
-
-export interface CartResult {
-  type: "cart";
-  /** the event's, when it had one */
-  id?: string;
-  cart: string;
-  /** left out when it is nobody's */
-  actor?: string;
-  /** after the event */
-  state: CartState;
-  /** all lines */
-  line_count: number;
-  /** with cart.get only; `{sku,quantity,unit_price,amount}`, in the order in which they came */
-  lines?: Line[];
-  /** the sum of all lines, in minor units */
-  subtotal: number;
-  /** what an applied claim takes off */
-  discount: number;
-  /** subtotal - discount, never below 0 */
-  total: number;
-  currency: string;
-  /** Unix milliseconds when it ends unless it changes before; left out when it is closed */
-  expires?: number;
-  /** of a change: its journal sequence number */
-  seq?: number;
-  /** true: the stored result of an earlier event with this id */
-  replayed?: boolean;
-}
-
-export interface PaymentResult {
-  type: "payment";
-  /** the event's, when it had one */
-  id?: string;
-  payment: string;
-  /** after the event */
-  state: PaymentState;
-  /** in minor units; refunded <= captured, captured + voided <= authorized */
-  authorized: number;
-  captured: number;
-  refunded: number;
-  /** what was held and is released */
-  voided: number;
-  currency: string;
-  /** left out when it is nobody's */
-  actor?: string;
-  /** what it is for, when that was told */
-  cart?: string;
-  /** Unix milliseconds when what is held lapses; left out when nothing is */
-  expires?: number;
-  /** of a change: its journal sequence number */
-  seq?: number;
-  /** true: the stored result of an earlier event with this id */
-  replayed?: boolean;
-}
-
-export interface FeedResult {
-  type: "feed";
-  /** the event's, when it had one */
-  id?: string;
-  /** in the order of their seq */
-  publications: Publication[];
-  /** read on with `after` of this */
-  last: number;
-  /** there are more behind `last` */
-  more: boolean;
-}
-
-export interface RewardClaimedPublication {
-  type: "reward.claimed";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  claim: string;
-  reward: string;
-  actor: string;
-  /** what is left; null: unlimited */
-  remaining: number | null;
-  /** to which its benefit was applied at once */
-  cart?: string;
-}
-
-export interface RewardDepletedPublication {
-  type: "reward.depleted";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  /** nothing of it is left */
-  reward: string;
-}
-
-export interface CartCheckedOutPublication {
-  type: "cart.checked_out";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  cart: string;
-  /** its payment.authorized follows with the same seq */
-  payment: string;
-  /** in minor units */
-  total: number;
-  currency: string;
-}
-
-export interface CartAbandonedPublication {
-  type: "cart.abandoned";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  /** its time is over, and it holds lines */
-  cart: string;
-  actor?: string;
-  line_count: number;
-  /** in minor units */
-  total: number;
-  currency: string;
-}
-
-export interface PaymentAuthorizedPublication {
-  type: "payment.authorized";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  payment: string;
-  /** after it */
-  state: PaymentState;
-  /** what is held */
-  amount: number;
-  authorized: number;
-  captured: number;
-  refunded: number;
-  voided: number;
-  currency: string;
-  actor?: string;
-  cart?: string;
-}
-
-export interface PaymentCapturedPublication {
-  type: "payment.captured";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  payment: string;
-  /** after it */
-  state: PaymentState;
-  /** what was captured now */
-  amount: number;
-  authorized: number;
-  captured: number;
-  refunded: number;
-  voided: number;
-  currency: string;
-  actor?: string;
-  cart?: string;
-}
-
-export interface PaymentVoidedPublication {
-  type: "payment.voided";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  payment: string;
-  /** after it */
-  state: PaymentState;
-  /** what was released */
-  amount: number;
-  authorized: number;
-  captured: number;
-  refunded: number;
-  voided: number;
-  currency: string;
-  actor?: string;
-  cart?: string;
-}
-
-export interface PaymentRefundedPublication {
-  type: "payment.refunded";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  payment: string;
-  /** after it */
-  state: PaymentState;
-  /** what was refunded now */
-  amount: number;
-  authorized: number;
-  captured: number;
-  refunded: number;
-  voided: number;
-  currency: string;
-  actor?: string;
-  cart?: string;
-}
-
-export interface PaymentExpiredPublication {
-  type: "payment.expired";
-  seq: number;
-  /** Unix milliseconds */
-  at: number;
-  payment: string;
-  /** after it */
-  state: PaymentState;
-  /** what lapsed */
-  amount: number;
-  authorized: number;
-  captured: number;
-  refunded: number;
-  voided: number;
-  currency: string;
-  actor?: string;
-  cart?: string;
-}
-
-/** What feed.read tells, and most of what is published. */
-export type Publication =
-  | RewardClaimedPublication
-  | RewardDepletedPublication
-  | CartCheckedOutPublication
-  | CartAbandonedPublication
-  | PaymentAuthorizedPublication
-  | PaymentCapturedPublication
-  | PaymentVoidedPublication
-  | PaymentRefundedPublication
-  | PaymentExpiredPublication;
-
-export type Event = Ping | Locate | RewardPut | RewardRemove | RewardGet | Claim | ProductPut | ProductRemove | ProductGet | CartOpen | CartAdd | CartSet | CartRemove | CartApply | CartGet | CartCheckout | PaymentAuthorize | PaymentCapture | PaymentRefund | PaymentVoid | PaymentGet | FeedRead;
-
-export type Result = ErrorResult | PongResult | OkResult | LocatedResult | RewardResult | ClaimedResult | ProductResult | CartResult | PaymentResult | FeedResult;
+export type Event =
+  | Ping
+  | Locate
+  | RewardPut
+  | RewardRemove
+  | RewardGet
+  | Claim
+  | ProductPut
+  | ProductRemove
+  | ProductGet
+  | CartOpen
+  | CartAdd
+  | CartSet
+  | CartRemove
+  | CartApply
+  | CartGet
+  | CartCheckout
+  | PaymentAuthorize
+  | PaymentCapture
+  | PaymentRefund
+  | PaymentVoid
+  | PaymentGet
+  | FeedRead;
 
 /** The result of an event that was not refused. */
 export interface ResultOf {
-  "ping": PongResult;
-  "locate": LocatedResult;
-  "reward.put": OkResult;
-  "reward.remove": OkResult;
-  "reward.get": RewardResult;
-  "claim": ClaimedResult;
-  "product.put": OkResult;
-  "product.remove": OkResult;
-  "product.get": ProductResult;
-  "cart.open": CartResult;
-  "cart.add": CartResult;
-  "cart.set": CartResult;
-  "cart.remove": CartResult;
-  "cart.apply": CartResult;
-  "cart.get": CartResult;
-  "cart.checkout": PaymentResult;
-  "payment.authorize": PaymentResult;
-  "payment.capture": PaymentResult;
-  "payment.refund": PaymentResult;
-  "payment.void": PaymentResult;
-  "payment.get": PaymentResult;
-  "feed.read": FeedResult;
+  "ping": results.PongResult;
+  "locate": results.LocatedResult;
+  "reward.put": results.OkResult;
+  "reward.remove": results.OkResult;
+  "reward.get": results.RewardResult;
+  "claim": results.ClaimedResult;
+  "product.put": results.OkResult;
+  "product.remove": results.OkResult;
+  "product.get": results.ProductResult;
+  "cart.open": results.CartResult;
+  "cart.add": results.CartResult;
+  "cart.set": results.CartResult;
+  "cart.remove": results.CartResult;
+  "cart.apply": results.CartResult;
+  "cart.get": results.CartResult;
+  "cart.checkout": results.PaymentResult;
+  "payment.authorize": results.PaymentResult;
+  "payment.capture": results.PaymentResult;
+  "payment.refund": results.PaymentResult;
+  "payment.void": results.PaymentResult;
+  "payment.get": results.PaymentResult;
+  "feed.read": results.FeedResult;
 }
-
-export type Retry = "never" | "same_id" | "new_id";
-
-export type Code =
-  | "malformed"
-  | "too_large"
-  | "unknown_type"
-  | "unknown_field"
-  | "missing_field"
-  | "invalid_field"
-  | "overloaded"
-  | "draining"
-  | "deadline_exceeded"
-  | "journal_full"
-  | "id_reused"
-  | "not_found"
-  | "already_exists"
-  | "invalid_state"
-  | "not_active"
-  | "too_far"
-  | "already_claimed"
-  | "out_of_stock"
-  | "currency_mismatch"
-  | "amount_exceeds"
-  | "amount_overflow"
-  | "pool_exhausted"
-  | "internal";

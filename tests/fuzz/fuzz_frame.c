@@ -27,6 +27,15 @@ static void read_all(const void *bytes, size_t size, bool is_ours, uint32_t expe
 		for (uint32_t i = 0; r.matches != NULL && i < r.head->returned; i++)
 			for (uint32_t k = 0; k < r.matches[i].kind_bytes; k++)
 				sum += (uint8_t)r.text[r.matches[i].kind_offset + k];
+		for (uint32_t i = 0; r.cart != NULL && i < r.head->returned; i++)
+			for (uint32_t k = 0; k < r.lines[i].sku_bytes; k++)
+				sum += (uint8_t)r.lines[i].sku[k];
+		for (uint32_t k = 0; r.product != NULL && k < r.product->sku_bytes; k++)
+			sum += (uint8_t)r.product->sku[k];
+		for (uint32_t k = 0; r.product != NULL && k < r.product->name_bytes; k++)
+			sum += (uint8_t)r.product->name[k];
+		for (uint32_t k = 0; r.head->type == RESULT_feed && k < r.head->text_bytes; k++)
+			sum += (uint8_t)r.text[k];
 		for (uint32_t k = 0; k < r.head->message.bytes; k++)
 			sum += (uint8_t)r.text[r.head->message.offset + k];
 		count++;

@@ -6,6 +6,7 @@
 #include "tests/support/wire.h"
 
 #include "engine/base/check.h"
+#include "proto/content.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -20,7 +21,22 @@ static void expect_same(struct wire *w, const struct cursor *out, const struct w
 	      "%s", w->problem.message);
 	CHECK(request_next(&w->request, &w->event, &w->problem) == STATUS_ok, "%s: %s", w->problem.field, w->problem.message);
 	CHECK(wire_event_equal(e->type, e->record, e->text, w->event.head, w->event.text), "changed on the way");
+	struct event before = wire_event_view(e);
+	CHECK(content_difference(&before, &w->event) == NULL, "the same event differs in %s", content_difference(&before, &w->event));
+	CHECK(content_hash(&before, 1) == content_hash(&w->event, 1), "the same event has another hash");
 	request_close(&w->request);
+}
+
+static void check_packed(const struct event *event)
+{
+	static uint8_t packed[EVENT_RECORD_BYTES_MAX + EVENT_TEXT_BYTES_MAX];
+	struct event again;
+	size_t bytes = content_packed_bytes(event);
+	uint8_t *end = packed + sizeof packed - bytes;
+	CHECK(bytes <= sizeof packed, "packed to %zu bytes", bytes);
+	content_pack(event, end);
+	CHECK(content_unpack(&again, event->type, end, bytes), "a packed event is not read again");
+	CHECK(content_difference(event, &again) == NULL, "packing changes %s", content_difference(event, &again));
 }
 
 static void round_trip(struct wire *w, const struct event *event)
@@ -30,6 +46,7 @@ static void round_trip(struct wire *w, const struct event *event)
 	struct cursor out;
 	memcpy(e.record, event->head, event_record_bytes(event->type));
 	memcpy(e.text, event->text, sizeof w->request.text);
+	check_packed(event);
 	cursor_init(&out, room, sizeof room);
 	wire_event_json(&e, &out);
 	expect_same(w, &out, &e);

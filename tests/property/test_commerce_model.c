@@ -2,8 +2,10 @@
  * All of commerce beside a naive model (tests/support/commerce_model): random changes, with and
  * without borrows that fail. Every change that was accepted is done once more in a second
  * instance: both must come to the same digest. Money is added up apart, from the accepted
- * events alone.
+ * events alone. The second instance is now and then saved and restored, and where borrows do not
+ * fail, the first one, too: the model must not notice.
  */
+#include "engine/commerce/save.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/commerce_model.h"
 
@@ -225,6 +227,40 @@ static void compare(struct model *m)
 	}
 }
 
+/* ---- saving ---------------------------------------------------------------------------------------------------- */
+
+/* Saves an instance and fills it again from that; in between another one, whose slots it then has. */
+static void replace(struct model *m, struct commerce *c)
+{
+	struct commerce_restore r;
+	uint64_t digest = commerce_digest(c);
+	struct commerce *steps[] = {c, &m->spare, c};
+	for (unsigned i = 1; i < COUNT_OF(steps); i++) {
+		allocation_count_start();
+		commerce_reset(steps[i]);
+		commerce_restore_start(&r, steps[i]);
+		status s = commerce_save(steps[i - 1], commerce_restore_put, &r);
+		assert_int_equal(allocation_count_stop(), 0);
+		if (s != STATUS_ok || commerce_restore_finish(&r) != STATUS_ok)
+			fail_msg("%s: %s", status_code(s), r.text);
+		assert_true(commerce_is_valid(steps[i]));
+		assert_true(commerce_digest(steps[i]) == digest);
+	}
+	commerce_reset(&m->spare);
+	assert_true(commerce_is_valid(&m->spare));
+}
+
+static void replace_first(struct model *m)
+{
+	replace(m, &m->a);
+	m->products.has_reserve = slots_has_reserve(&m->a.products.slots);
+	m->carts.has_reserve = slots_has_reserve(&m->a.carts.slots);
+	m->extents.has_reserve = slots_has_reserve(&m->a.carts.extents);
+	m->payments.has_reserve = slots_has_reserve(&m->a.payments.slots);
+	m->claims.has_reserve = slots_has_reserve(&m->a.claims.slots);
+	m->tallies.has_reserve = slots_has_reserve(&m->a.claims.tallies);
+}
+
 /* ---- the run ------------------------------------------------------------------------------------------------- */
 
 static void step(struct model *m)
@@ -279,6 +315,8 @@ static void setup(struct model *m, unsigned fail_one_in, uint64_t seed)
 	o.fail_one_in = 0;
 	o.seed = seed * 77;
 	assert_int_equal(commerce_setup(&m->b, &o), STATUS_ok);
+	o.seed = seed * 91;
+	assert_int_equal(commerce_setup(&m->spare, &o), STATUS_ok);
 	m->random.state = seed;
 	m->now_ms = 1000000;
 	m->products = m_pool_of(PRODUCTS_MAX, fail_one_in);
@@ -306,6 +344,10 @@ static void run(unsigned fail_one_in, uint64_t seed)
 		allocation_count_start();
 		step(m);
 		allocations += allocation_count_stop();
+		if (below(m, 500) == 0)
+			replace(m, &m->b);
+		if (fail_one_in == 0 && below(m, 500) == 0)
+			replace_first(m);
 		if (i % 200 == 0)
 			compare(m);
 		if (i % 20000 == 0)
@@ -322,6 +364,7 @@ static void run(unsigned fail_one_in, uint64_t seed)
 	       m->answers[STATUS_ok], m->answers[STATUS_pool_exhausted], m->evictions, m->payment_count);
 	commerce_teardown(&m->a);
 	commerce_teardown(&m->b);
+	commerce_teardown(&m->spare);
 }
 
 static void commerce_does_what_its_model_does(void **state)

@@ -84,6 +84,7 @@ struct m_event {
 
 struct model {
 	struct commerce a, b; /* live and replayed */
+	struct commerce spare; /* empty */
 	struct random random;
 	int64_t now_ms;
 	uint64_t clock; /* of orders */

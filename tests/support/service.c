@@ -14,13 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { SETS_MAX = 16, READY_MS = 20000, PAGE_BYTES = 256 << 10 };
+enum { SETS_MAX = 32, READY_MS = 20000, PAGE_BYTES = 256 << 10 };
 
 static bool port_is_free(uint16_t port)
 {
@@ -47,8 +48,10 @@ static uint16_t free_ports(void)
 	return 0;
 }
 
-static void name_places(struct service *s)
+void service_place(struct service *s)
 {
+	*s = (struct service){};
+	assert_non_null(getenv("TROVE_BUILD"));
 	const char *base = getenv("TMPDIR");
 	snprintf(s->folder, sizeof s->folder, "%.90s/service.XXXXXX", base != NULL ? base : "/tmp");
 	assert_non_null(mkdtemp(s->folder));
@@ -88,22 +91,53 @@ static void name_places(struct service *s)
 	_exit(127);
 }
 
-void service_start(struct service *s, const char *const *sets)
+void service_launch(struct service *s, const char *const *sets)
 {
-	*s = (struct service){};
-	assert_non_null(getenv("TROVE_BUILD"));
-	name_places(s);
 	fflush(NULL);
 	s->pid = fork();
 	assert_true(s->pid >= 0);
 	if (s->pid == 0)
 		run_service(s, sets);
+}
+
+static bool has_ended(const struct service *s)
+{
+	siginfo_t info = {};
+	return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+}
+
+bool service_await(const struct service *s)
+{
 	int64_t until_ns = clock_monotonic_ns() + READY_MS * 1000000ll;
 	while (service_get(s, "/readyz") != 200) {
-		if (waitpid(s->pid, NULL, WNOHANG) != 0 || clock_monotonic_ns() > until_ns)
-			fail_msg("troved did not become ready; its log is %s/log", s->folder);
-		clock_sleep_ms(20);
+		if (has_ended(s) || clock_monotonic_ns() > until_ns)
+			return false;
+		clock_sleep_ms(5);
 	}
+	return true;
+}
+
+void service_again(struct service *s, const char *const *sets)
+{
+	service_launch(s, sets);
+	if (!service_await(s))
+		fail_msg("troved did not become ready:\n%s", service_log(s));
+}
+
+void service_start(struct service *s, const char *const *sets)
+{
+	service_place(s);
+	service_again(s, sets);
+}
+
+int service_refused(struct service *s, const char *const *sets)
+{
+	service_launch(s, sets);
+	if (service_await(s)) {
+		service_stop(s, SIGKILL);
+		fail_msg("troved started, though it must not:\n%s", service_log(s));
+	}
+	return service_wait(s);
 }
 
 int service_wait(struct service *s)
@@ -254,6 +288,26 @@ bool service_log_has(const struct service *s, const char *text)
 		found |= strstr(line, text) != NULL;
 	fclose(file);
 	return found;
+}
+
+char *service_log(const struct service *s)
+{
+	char path[256];
+	struct stat about;
+	snprintf(path, sizeof path, "%s/log", s->folder);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && fstat(fd, &about) == 0);
+	char *text = calloc(1, (size_t)about.st_size + 1);
+	assert_non_null(text);
+	assert_int_equal(read(fd, text, (size_t)about.st_size), about.st_size);
+	close(fd);
+	return text;
+}
+
+bool service_is_sanitized(void)
+{
+	const char *build = getenv("TROVE_BUILD");
+	return strstr(build, "-address") != NULL || strstr(build, "-thread") != NULL;
 }
 
 struct asked {

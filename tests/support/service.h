@@ -21,6 +21,17 @@ struct service {
 
 /* sets: "section.key=value", NULL at the end; NULL: none. Waits until it is ready. */
 void service_start(struct service *s, const char *const *sets);
+/* The steps of it, for those who start again on the same data: places once, then launch and await each time. */
+void service_place(struct service *s);
+void service_launch(struct service *s, const char *const *sets);
+/* false: it ended, or 20 s went by; service_wait tells its exit code. */
+bool service_await(const struct service *s);
+/* launch and await; fails the test. */
+void service_again(struct service *s, const char *const *sets);
+/* For a start that must fail: its exit code. What it said is in the log. */
+int service_refused(struct service *s, const char *const *sets);
+/* The log, zero-terminated, the caller's to free. */
+char *service_log(const struct service *s);
 /* Sends the signal and waits. Returns the exit code; 128 + N when signal N ended it. */
 int service_stop(struct service *s, int number);
 /* Waits for its end. */
@@ -40,6 +51,9 @@ long service_rss_kib(const struct service *s);
 int service_descriptors(const struct service *s);
 /* Whether the log holds the text. */
 bool service_log_has(const struct service *s, const char *text);
+
+/* Built with a sanitizer that makes everything slow and keeps freed memory back. */
+bool service_is_sanitized(void);
 
 /* One request and its reply, zero-terminated; "" when there was none. */
 const char *service_ask(const struct service *s, const char *url, const char *json, char *reply, size_t capacity);

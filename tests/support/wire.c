@@ -342,7 +342,12 @@ static void random_fields(struct random *random, bool is_plane, struct wire_even
 
 void wire_random_event(struct random *random, bool is_plane, struct wire_event *e)
 {
-	*e = (struct wire_event){.type = (enum event_type)(1 + random_below(random, EVENT_TYPE_MAX))};
+	wire_random_event_of(random, (enum event_type)(1 + random_below(random, EVENT_TYPE_MAX)), is_plane, e);
+}
+
+void wire_random_event_of(struct random *random, enum event_type type, bool is_plane, struct wire_event *e)
+{
+	*e = (struct wire_event){.type = type};
 	random_head(random, (void *)e->record, event_is_change(e->type));
 	if (e->type == EVENT_locate)
 		random_locate(random, is_plane, e);
@@ -350,6 +355,11 @@ void wire_random_event(struct random *random, bool is_plane, struct wire_event *
 		random_reward(random, is_plane, e);
 	else
 		random_fields(random, is_plane, e);
+}
+
+struct event wire_event_view(const struct wire_event *e)
+{
+	return (struct event){.type = e->type, .head = (const void *)e->record, .text = e->text};
 }
 
 /* ---- events as JSON -------------------------------------------------------------- */

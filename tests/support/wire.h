@@ -45,6 +45,9 @@ struct wire_event {
 
 /* A random valid event of the configured space. */
 void wire_random_event(struct random *random, bool is_plane, struct wire_event *e);
+void wire_random_event_of(struct random *random, enum event_type type, bool is_plane, struct wire_event *e);
+/* Borrows e. */
+struct event wire_event_view(const struct wire_event *e);
 /* The same event as a JSON object. */
 void wire_event_json(const struct wire_event *e, struct cursor *out);
 /* Whether two events mean the same: equal records but for where their texts stand, equal texts. */

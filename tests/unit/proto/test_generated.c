@@ -2,6 +2,8 @@
 #include "proto/generate/documents.c"
 #include "proto/generate/generate.c"
 #include "proto/generate/layout.c"
+#include "proto/generate/tables.c"
+#include "proto/generate/typescript.c"
 #include "proto/generate/vectors.c"
 
 #include <setjmp.h>

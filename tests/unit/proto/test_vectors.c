@@ -137,6 +137,105 @@ static void check_match(const json_t *json, const struct match_record *m, const 
 	check_text(text, (struct wire_text){m->kind_offset, m->kind_bytes}, text_of(json, "kind"));
 }
 
+static int64_t integer_of(const json_t *json, const char *name) { return json_integer_value(json_object_get(json, name)); }
+
+static void check_inline(const json_t *json, const char *name, const char *text, size_t bytes)
+{
+	assert_int_equal(strlen(text_of(json, name)), bytes);
+	assert_memory_equal(text_of(json, name), text, bytes);
+}
+
+/* An id that may be missing. */
+static void check_other(const json_t *json, const char *name, struct wire_id id, bool is_given, bool is_uuid)
+{
+	if (is_given)
+		check_identifier(json, name, id, is_uuid);
+	else
+		assert_null(json_object_get(json, name));
+}
+
+static void check_cart(const json_t *json, const struct frame_result *r)
+{
+	const struct cart_record *c = r->cart;
+	const json_t *lines = json_object_get(json, "lines");
+	check_identifier(json, "cart", c->cart, c->flags & EVENT_CART_IS_UUID);
+	check_other(json, "actor", c->actor, c->flags & EVENT_HAS_ACTOR, c->flags & EVENT_ACTOR_IS_UUID);
+	assert_string_equal(text_of(json, "state"), cart_state_name((enum cart_state)c->state));
+	assert_int_equal(integer_of(json, "line_count"), c->line_count);
+	assert_int_equal(integer_of(json, "subtotal"), c->subtotal);
+	assert_int_equal(integer_of(json, "discount"), c->discount);
+	assert_int_equal(integer_of(json, "total"), c->total);
+	assert_int_equal(integer_of(json, "expires"), c->expires_ms);
+	check_inline(json, "currency", c->currency, CURRENCY_BYTES);
+	assert_int_equal(r->head->count, c->line_count);
+	assert_int_equal(json_array_size(lines), r->head->returned);
+	for (uint32_t i = 0; i < r->head->returned; i++) {
+		const json_t *line = json_array_get(lines, i);
+		check_inline(line, "sku", r->lines[i].sku, r->lines[i].sku_bytes);
+		assert_int_equal(integer_of(line, "quantity"), r->lines[i].quantity);
+		assert_int_equal(integer_of(line, "unit_price"), r->lines[i].unit_price);
+		assert_int_equal(integer_of(line, "amount"), r->lines[i].amount);
+	}
+}
+
+static void check_payment(const json_t *json, const struct payment_record *p)
+{
+	check_identifier(json, "payment", p->payment, p->flags & EVENT_PAYMENT_IS_UUID);
+	check_other(json, "actor", p->actor, p->flags & EVENT_HAS_ACTOR, p->flags & EVENT_ACTOR_IS_UUID);
+	check_other(json, "cart", p->cart, p->flags & EVENT_HAS_CART, p->flags & EVENT_CART_IS_UUID);
+	assert_string_equal(text_of(json, "state"), payment_state_name((enum payment_state)p->state));
+	assert_int_equal(integer_of(json, "authorized"), p->authorized);
+	assert_int_equal(integer_of(json, "captured"), p->captured);
+	assert_int_equal(integer_of(json, "refunded"), p->refunded);
+	assert_int_equal(integer_of(json, "voided"), p->voided);
+	assert_int_equal(integer_of(json, "expires"), p->expires_ms);
+	check_inline(json, "currency", p->currency, CURRENCY_BYTES);
+}
+
+static void check_feed(const json_t *json, const struct frame_result *r)
+{
+	const json_t *publications = json_object_get(json, "publications");
+	const char *at = r->text;
+	assert_int_equal(json_array_size(publications), r->head->returned);
+	assert_int_equal(integer_of(json, "last"), r->head->seq);
+	assert_int_equal(json_is_true(json_object_get(json, "more")), (r->head->flags & RESULT_TRUNCATED) != 0);
+	for (uint32_t i = 0; i < r->head->returned; i++) {
+		const char *end = memchr(at, '\n', r->head->text_bytes - (size_t)(at - r->text));
+		json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
+		assert_true(line != NULL && json_equal(line, json_array_get(publications, i)));
+		json_decref(line);
+		at = end + 1;
+	}
+}
+
+static void check_commerce(const json_t *json, const struct frame_result *r)
+{
+	switch (r->head->type) {
+	case RESULT_claimed:
+		check_identifier(json, "claim", r->claimed->claim, r->claimed->flags & EVENT_CLAIM_IS_UUID);
+		check_identifier(json, "reward", r->claimed->reward, r->claimed->flags & EVENT_REWARD_IS_UUID);
+		assert_int_equal(stock_of(json, "remaining"), r->claimed->remaining);
+		break;
+	case RESULT_product:
+		check_inline(json, "sku", r->product->sku, r->product->sku_bytes);
+		check_inline(json, "name", r->product->name, r->product->name_bytes);
+		check_inline(json, "currency", r->product->currency, CURRENCY_BYTES);
+		assert_int_equal(integer_of(json, "unit_price"), r->product->unit_price);
+		break;
+	case RESULT_cart: check_cart(json, r); break;
+	case RESULT_payment: check_payment(json, r->payment); break;
+	case RESULT_feed: check_feed(json, r); break;
+	default: break;
+	}
+}
+
+static const char *state_of(const struct result_header *h)
+{
+	if (h->payment_state != PAYMENT_none)
+		return payment_state_name((enum payment_state)h->payment_state);
+	return h->cart_state != CART_none ? cart_state_name((enum cart_state)h->cart_state) : "";
+}
+
 static void check_result(const json_t *json, const struct frame_result *r)
 {
 	static const char *const types[] = {
@@ -149,6 +248,13 @@ static void check_result(const json_t *json, const struct frame_result *r)
 		check_identifier(json, "id", r->head->id, r->head->flags & RESULT_ID_IS_UUID);
 	else
 		assert_null(json_object_get(json, "id"));
+	assert_int_equal(json_is_true(json_object_get(json, "replayed")), (r->head->flags & RESULT_REPLAYED) != 0);
+	assert_string_equal(text_of(json, "state"), r->cart != NULL      ? cart_state_name((enum cart_state)r->cart->state)
+	                                            : r->payment != NULL ? payment_state_name((enum payment_state)r->payment->state)
+	                                                                 : state_of(r->head));
+	if (r->head->type != RESULT_feed)
+		assert_int_equal(integer_of(json, "seq"), r->head->seq);
+	check_commerce(json, r);
 	switch (r->head->type) {
 	case RESULT_error:
 		assert_string_equal(text_of(json, "code"), status_code((status)r->head->code));
@@ -156,7 +262,6 @@ static void check_result(const json_t *json, const struct frame_result *r)
 		check_text(r->text, r->head->field, text_of(json, "field"));
 		check_text(r->text, r->head->message, text_of(json, "message"));
 		break;
-	case RESULT_ok: assert_int_equal(json_integer_value(json_object_get(json, "seq")), r->head->seq); break;
 	case RESULT_located:
 		assert_int_equal(json_integer_value(json_object_get(json, "count")), r->head->count);
 		assert_int_equal(json_is_true(json_object_get(json, "truncated")), (r->head->flags & RESULT_TRUNCATED) != 0);

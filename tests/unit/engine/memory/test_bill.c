@@ -1,5 +1,6 @@
 #include "engine/base/human.h"
 #include "engine/memory/bill.h"
+#include "engine/memory/group.h"
 #include "tests/support/emulated.h"
 
 #include <setjmp.h>
@@ -193,6 +194,50 @@ static void v1_without_its_words_for_no_limit(void **state)
 	assert_limit(3000000, "cgroup memory.limit_in_bytes of /");
 }
 
+static void a_group_says_how_it_fares(void **state)
+{
+	(void)state;
+	struct memory_group g;
+	assert_false(memory_group_read(root, &g));
+	assert_true(g.limit == 0);
+	write_file("/proc/self/cgroup", "0::/a/b\n");
+	write_file("/sys/fs/cgroup/a/b/memory.max", "max\n");
+	write_file("/sys/fs/cgroup/a/memory.max", "8000\n");
+	assert_true(memory_group_read(root, &g)); /* an older kernel: no more than this */
+	assert_true(g.limit == 8000 && g.current == 0 && g.failures == 0 && g.kills == 0);
+	write_file("/sys/fs/cgroup/a/memory.current", "7000\n");
+	write_file("/sys/fs/cgroup/a/memory.stat", "file 10\nanon 6500\nanon_thp 0\n");
+	write_file("/sys/fs/cgroup/a/memory.events", "low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n");
+	assert_true(memory_group_read(root, &g));
+	assert_string_equal(g.path, "/a");
+	assert_true(g.current == 7000 && g.anonymous == 6500 && g.failures == 3 && g.kills == 5);
+
+	write_file("/proc/self/cgroup", "4:memory:/one\n");
+	write_file("/sys/fs/cgroup/memory/one/memory.limit_in_bytes", "9000\n");
+	write_file("/sys/fs/cgroup/memory/one/memory.usage_in_bytes", "8999\n");
+	write_file("/sys/fs/cgroup/memory/one/memory.stat", "rss 1\ntotal_rss 4000\n");
+	write_file("/sys/fs/cgroup/memory/one/memory.failcnt", "77\n");
+	write_file("/sys/fs/cgroup/memory/one/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+	assert_true(memory_group_read(root, &g));
+	assert_string_equal(g.limit_file, "memory.limit_in_bytes");
+	assert_true(g.limit == 9000 && g.current == 8999 && g.anonymous == 4000 && g.failures == 77 && g.kills == 2);
+}
+
+static void files_alone_make_no_shortage(void **state)
+{
+	(void)state;
+	const struct memory_group before = {.limit = 1000, .anonymous = 100, .failures = 5, .kills = 1};
+	struct memory_group after = before;
+	after.anonymous = 900;
+	assert_false(memory_group_was_short(&before, &after)); /* near it, not at it */
+	after.failures = 6;
+	assert_true(memory_group_was_short(&before, &after));
+	after.anonymous = 100;
+	assert_false(memory_group_was_short(&before, &after));
+	after.kills = 2;
+	assert_true(memory_group_was_short(&before, &after));
+}
+
 static void garbage_does_not_count(void **state)
 {
 	(void)state;
@@ -233,6 +278,8 @@ int main(void)
 		limit_test(the_machine_has_an_end),
 		limit_test(v2_own_group_and_those_above_it),
 		limit_test(v1_without_its_words_for_no_limit),
+		limit_test(a_group_says_how_it_fares),
+		limit_test(files_alone_make_no_shortage),
 		limit_test(garbage_does_not_count),
 		limit_test(ulimit_counts),
 	};

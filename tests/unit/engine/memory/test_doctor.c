@@ -257,11 +257,50 @@ static void test_reading_explains_the_resident_set(void **state)
 	free(r);
 }
 
+static unsigned examine_text(struct fixture *f)
+{
+	struct cursor out;
+	cursor_init(&out, f->text, sizeof f->text - 1);
+	unsigned found = doctor_examine(&f->doctor, &f->reading, &out);
+	*out.at = '\0';
+	return found & 1u << FINDING_short_group;
+}
+
+/* Numbers made up: to be short in earnest is left to an integration test. */
+static void test_a_short_cgroup_is_blamed_on_who_grew(void **state)
+{
+	(void)state;
+	struct fixture *f = calloc(1, sizeof *f);
+	f->reading = (struct memory_reading){.at_ms = 1000, .anonymous = 60 * MIB, .resident = 64 * MIB,
+	                                     .group = {.limit = 100 * MIB, .anonymous = 60 * MIB, .failures = 3, .path = "/a"}};
+	assert_false(doctor_sees_shortage(&f->doctor, &f->reading)); /* nothing to compare with */
+	assert_int_equal(examine_text(f), 0);
+	doctor_note(&f->doctor, &f->reading);
+	assert_false(doctor_sees_shortage(&f->doctor, &f->reading));
+
+	f->reading.at_ms = 11000;
+	f->reading.group.failures = 13;
+	f->reading.group.anonymous = 100 * MIB;
+	assert_true(doctor_sees_shortage(&f->doctor, &f->reading));
+	assert_int_not_equal(examine_text(f), 0);
+	assert_non_null(strstr(f->text, "cgroup /a: its limit of 100.0 MiB was reached 10 times in 10 s, and 0 processes"));
+	assert_non_null(strstr(f->text, "trove holds 60.0 MiB, others in it hold 40.0 MiB now. Somebody else"));
+	doctor_note(&f->doctor, &f->reading);
+	assert_false(doctor_sees_shortage(&f->doctor, &f->reading));
+	assert_int_not_equal(examine_text(f), 0); /* still told to who asks later */
+
+	f->reading.anonymous = 98 * MIB;
+	assert_int_not_equal(examine_text(f), 0);
+	assert_non_null(strstr(f->text, "Raise the limit, or lower"));
+	free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading_explains_the_resident_set),
 		cmocka_unit_test(test_planted_faults_are_named),
+		cmocka_unit_test(test_a_short_cgroup_is_blamed_on_who_grew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,87 @@
+/*
+ * Loaded before a troved by LD_PRELOAD: what a bad disk and a bad clock do. Files in the folder TROVE_FAULTS switch it:
+ *   sync    fsync, fdatasync and msync fail with EIO
+ *   write   pwrite fails with EIO
+ *   clock   CLOCK_REALTIME is off by so many milliseconds as stand in it
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VISIBLE [[gnu::visibility("default")]]
+
+static bool is_on(const char *name)
+{
+	char path[512];
+	const char *folder = getenv("TROVE_FAULTS");
+	if (folder == NULL)
+		return false;
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void *next(const char *name) { return dlsym(RTLD_NEXT, name); }
+
+static int fail(void)
+{
+	errno = EIO;
+	return -1;
+}
+
+VISIBLE int fsync(int fd) { return is_on("sync") ? fail() : ((int (*)(int))next("fsync"))(fd); }
+VISIBLE int fdatasync(int fd) { return is_on("sync") ? fail() : ((int (*)(int))next("fdatasync"))(fd); }
+VISIBLE int msync(void *at, size_t bytes, int flags)
+{
+	return is_on("sync") ? fail() : ((int (*)(void *, size_t, int))next("msync"))(at, bytes, flags);
+}
+
+typedef ssize_t write_at(int, const void *, size_t, off_t);
+VISIBLE ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
+{
+	return is_on("write") ? fail() : ((write_at *)next("pwrite"))(fd, bytes, count, at);
+}
+VISIBLE ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t at) { return pwrite(fd, bytes, count, at); }
+
+/* Read again every few milliseconds. */
+static int64_t offset_ms(int64_t now_ms)
+{
+	static _Atomic int64_t offset, looked_ms;
+	char path[512], text[32] = "";
+	const char *folder = getenv("TROVE_FAULTS");
+	if (folder == NULL || now_ms - looked_ms < 5)
+		return offset;
+	looked_ms = now_ms;
+	snprintf(path, sizeof path, "%s/clock", folder);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof text - 1) < 0)
+		text[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	offset = strtoll(text, NULL, 10);
+	return offset;
+}
+
+VISIBLE int clock_gettime(clockid_t clock, struct timespec *time)
+{
+	int code = (int)syscall(SYS_clock_gettime, clock, time);
+	if (code != 0 || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE))
+		return code;
+	struct timespec steady;
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &steady);
+	int64_t ms = offset_ms((int64_t)steady.tv_sec * 1000 + steady.tv_nsec / 1000000);
+	int64_t ns = time->tv_nsec + ms % 1000 * 1000000 + 1000000000;
+	time->tv_sec += ms / 1000 - 1 + ns / 1000000000;
+	time->tv_nsec = ns % 1000000000;
+	return 0;
+}
