@@ -137,7 +137,8 @@ static int open_output(struct writing *w, const char *making)
 		return EX_CANTCREAT;
 	}
 	if (!is_sqlite && !w->is_ndjson)
-		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n", w->out);
+		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n",
+		      w->out);
 	return EX_OK;
 }
 
@@ -276,7 +277,9 @@ static void print_help(const struct argument *arguments, size_t count)
 	     "it), cart, actor, id (the event's; none when time did it), recorded (when it was done).\n"
 	     "It proves itself: every entry must follow from those before it, 0 <= refunded <= captured, captured + voided <=\n"
 	     "authorized, and the sums over all payments must be the sums over all entries; else exit code 65. --from and --to\n"
-	     "choose what is written, all is checked. A summary goes to stderr. A file gets its name when it is whole.\n\n"
+	     "choose what is written, all is checked. A summary goes to stderr. A file gets its name when it is whole.\n"
+	     "What data.retention_ms has let go is not in the journal any more; that is said, and payments begin then with what\n"
+	     "stood in them. Write the ledger more often than that.\n\n"
 	     "--format sqlite writes a database: payments (last state), entries (all changes), days (a view: sums per day and\n"
 	     "currency). For example, what was taken and given back in January:\n"
 	     "  sqlite3 ledger.db \"SELECT day, captured - refunded FROM days WHERE day LIKE '2011-01-%'\"\n"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-enum { BATCH_DEFAULT = 1024, IN_FLIGHT_DEFAULT = 8, TRIES_MAX = 2000, ATTEMPTS_MAX = 8, WAIT_MS_LEAST = 5, WAIT_MS_MOST = 1000 };
+enum { BATCH_DEFAULT = 1024, IN_FLIGHT_DEFAULT = 8, TRIES_MAX = 500, ATTEMPTS_MAX = 8, WAIT_MS_LEAST = 10, WAIT_MS_MOST = 1000 };
 
 /* The answer to an event that was sent alone. */
 struct outcome {
@@ -197,6 +197,10 @@ static void fail_step(struct seller *s, enum retail_step step, uint32_t index, c
 	struct batch_event e = {};
 	retail_event(&s->retail, step, index, 0, &e);
 	complaint_add(&s->errors, e.line, "%s: %s", event_name(e.type), o->text);
+	if (status_retry(o->code) == RETRY_same_id) {
+		s->is_stopped = true;
+		fputs("trovectl: this did not pass; nothing more is sent. Send the file again from its start when it has\n", stderr);
+	}
 	if ((step != STEP_open && step != STEP_checkout) || o->code != STATUS_already_exists)
 		return;
 	s->is_stopped = true;
@@ -243,20 +247,22 @@ static bool fill_alone(struct seller *s, uint32_t index)
 	return is_ok && may_go_on(s);
 }
 
+static bool pay_alone(struct seller *s, uint32_t index)
+{
+	return do_alone(s, STEP_checkout, index) && do_alone(s, STEP_capture, index);
+}
+
+/* To its end, so that it gives back the room that the next one may wait for. */
 static void mend_invoice(struct seller *s, uint32_t index)
 {
 	struct retail_invoice *invoice = &s->retail.invoice[index];
-	bool is_filling = invoice->state == RETAIL_filling;
 	invoice->is_bad = false;
-	bool is_ok = is_filling ? fill_alone(s, index) : do_alone(s, STEP_checkout, index) && do_alone(s, STEP_capture, index);
-	if (invoice->state == RETAIL_failed)
-		return;
-	invoice->state = !is_ok ? RETAIL_failed : is_filling ? RETAIL_filled : RETAIL_done;
-	if (is_ok && is_filling)
-		s->ready.item[s->ready.count++] = index;
+	bool is_ok = (invoice->state != RETAIL_filling || fill_alone(s, index)) && pay_alone(s, index);
+	if (invoice->state != RETAIL_failed)
+		invoice->state = is_ok ? RETAIL_done : RETAIL_failed;
 }
 
-/* Nothing is on its way when it is called. */
+/* Nothing is on its way, and nothing waits to be paid, when it is called. */
 static void mend(struct seller *s)
 {
 	while (s->broken.count != 0 && may_go_on(s))
@@ -274,9 +280,9 @@ static void settle(struct seller *s)
 		push_ready(s);
 		send_batch(s);
 		exchange_drain(&s->exchange);
-		if (may_go_on(s))
-			mend(s);
-	} while (may_go_on(s) && (s->ready.count != 0 || s->broken.count != 0 || s->refunds.count != 0));
+	} while (may_go_on(s) && s->ready.count != 0);
+	if (may_go_on(s))
+		mend(s);
 }
 
 /* ---- invoices ---------------------------------------------------------------------------------------- */

@@ -294,6 +294,9 @@ static status listen_all(struct net *net, int which, const char *key, const stru
 /* Before listen: nng takes messages of any size unless told, and a stranger may connect
  * the moment that a listener is there. A message of up to twice the limit is still
  * received, so that its sender is told too_large; beyond that nng closes the connection. */
+/* Publications come in bursts, all that a group commit lets go: nng's own 16 for each subscriber lose most of one. */
+enum { PUBLICATIONS_WAITING = 1024 };
+
 static status open_socket(struct net *net, int which, int (*open)(nng_socket *), struct option_problem *problem)
 {
 	int error = open(&net->socket[which]);
@@ -302,6 +305,8 @@ static status open_socket(struct net *net, int which, int (*open)(nng_socket *),
 	net->is_open[which] = true;
 	if (which != SOCKET_PUBLISH)
 		error = nng_socket_set_size(net->socket[which], NNG_OPT_RECVMAXSZ, 2 * net->options.message_bytes_max);
+	else
+		error = nng_socket_set_int(net->socket[which], NNG_OPT_SENDBUF, PUBLICATIONS_WAITING);
 	for (nng_pipe_ev event = NNG_PIPE_EV_ADD_PRE; error == 0 && event <= NNG_PIPE_EV_REM_POST; event++)
 		error = nng_pipe_notify(net->socket[which], event, on_pipe, net);
 	return error == 0 ? STATUS_ok : fail(problem, "cannot set up an nng socket: %s", nng_strerror(error));

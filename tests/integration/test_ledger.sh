@@ -87,6 +87,16 @@ holds 'says what to do' 'stop the service' "$work/err"
 service_stop
 compare 'own rows' "$work/own.csv"
 
+# Room for one cart at a time: all others are refused at first, and sent again alone.
+rm -rf "$work/data"
+service_start --set carts.capacity=1
+run 0 'one cart at a time' "$ctl" replay "$work/own.csv" --by invoice
+equal 'one cart at a time: sent again' 1 "$(grep -c ', [1-9][0-9]* sent again' "$work/err")"
+cp "$work/out" "$work/map"
+run 0 'one cart at a time: once more' "$ctl" replay "$work/own.csv" --by invoice
+service_stop
+compare 'one cart at a time' "$work/own.csv"
+
 run 0 'ndjson' "$ctl" ledger --data "$work/data" --format ndjson
 equal 'ndjson: as many rows' "$(($(wc -l <"$work/ledger.csv") - 1))" "$(wc -l <"$work/out")"
 check 'ndjson is JSON' python3 -c 'import json,sys; [json.loads(l) for l in open(sys.argv[1])]' "$work/out"
@@ -104,6 +114,12 @@ run 64 'no such time' "$ctl" ledger --data "$work/data" --from yesterday
 run 64 'no directory' "$ctl" ledger
 run 66 'no journal' "$ctl" ledger --data "$work"
 run 73 'no folder to write to' "$ctl" ledger --data "$work/data" --output "$work/none/x.csv"
+
+# Something is wrong with the journal.
+cp -r "$work/data/journal" "$work/damaged"
+printf x | dd of="$work/damaged/0000000000000001.journal" bs=1 seek=5000 conv=notrunc 2>"$work/err"
+run 65 'a damaged journal' "$ctl" ledger --journal "$work/damaged" --output "$work/damaged.csv"
+check 'a damaged journal: no file that looks whole' test ! -e "$work/damaged.csv" -a ! -e "$work/damaged.csv.making"
 
 # Every change of a payment, and its order.
 rm -rf "$work/data"
@@ -159,6 +175,15 @@ sed 's/^/    /' "$work/err"
 cp "$work/out" "$work/map"
 service_stop
 compare 'real rows' "$work/retail.csv"
+
+# A journal that is full again and again: carts whose lines were refused in the middle.
+rm -rf "$work/data"
+service_start --set idempotency.capacity=300000 --set data.buffer_bytes=262144
+run 0 'a full journal' "$ctl" replay "$real" --by invoice --in-flight 16
+sed 's/^/    /' "$work/err"
+cp "$work/out" "$work/map"
+service_stop
+compare 'a full journal' "$work/retail.csv"
 
 # Killed in the middle, started again, everything sent once more from the start.
 rm -rf "$work/data"
