@@ -28,7 +28,7 @@ enum { EVENTS = 3000, FILES_MOST = 16, LAST_MEGABYTE = 1 << 20 };
 static const char *const sets[] = {
 	"data.segment_bytes=262144", "data.buffer_bytes=262144", "memory.prefault=false", "memory.pages=small",
 	"rewards.capacity=1000",     "products.capacity=100",    "carts.capacity=100",    "events.threads=2",
-	"log.level=warning",         NULL};
+	"log.level=error",         NULL};
 
 struct found {
 	uint64_t file, offset, bytes;
