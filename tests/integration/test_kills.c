@@ -177,7 +177,7 @@ static void nothing_acknowledged_is_lost_or_done_twice(void **state)
 	snprintf(folder, sizeof folder, "%s/journal", c->service.folder);
 	assert_int_equal(journal_verify(folder, 0, NULL, NULL, &report), STATUS_ok);
 	print_message("%llu records in %llu files\n", (unsigned long long)report.records, (unsigned long long)report.files);
-	assert_true(report.proven == report.last && report.files > 1);
+	assert_true(report.proven == report.last && (most < 100 || report.files > 1));
 	for (unsigned i = 0; i < SHOPPERS; i++)
 		shopper_deinit(&c->shoppers[i]);
 	free(c);
