@@ -89,7 +89,8 @@ static void feed_record(void *context, const struct journal_record *record)
 		cursor_byte(&f->out, '\n');
 		f->feed.count++;
 	}
-	if (f->out.full || f->feed.count > f->limit) {
+	/* One with two publications goes over the limit rather than never. */
+	if (f->out.full || (f->feed.count > count && count >= f->limit)) {
 		cursor_rewind(&f->out, start);
 		f->feed.count = count;
 		f->is_full = true;
