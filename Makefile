@@ -91,12 +91,12 @@ low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
 support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))
 support_objects := $(support_sources:%.c=$(out)/%.o)
 PROGRAMS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c))))
-test_sources := $(call low,$(sort $(shell find tests/unit tests/property $(if $(CROSS),,tests/integration) \
+test_sources := $(call low,$(sort $(shell find tests/unit tests/property $(if $(CROSS),,tests/integration tests/sim) \
 	-name 'test_*.c' 2>/dev/null)))
 test_programs := $(test_sources:%.c=$(out)/%)
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_programs := $(fuzz_sources:%.c=$(out)/%)
-headers := $(sort $(wildcard engine/*/*.h proto/*.h proto/*/*.h cmd/*/*.h tests/support/*.h))
+headers := $(sort $(wildcard engine/*/*.h proto/*.h proto/*/*.h cmd/*/*.h tests/support/*.h tests/sim/*.h))
 
 # What is remembered of the last run: other flags or another version build again.
 remember = $(if $(filter-out $(host_goals),$(or $(MAKECMDGOALS),all)),$(if $(subst x$(file <$(out)/$(1))x,,x$(2)x),$(shell \
@@ -152,6 +152,14 @@ test_support = $(support_objects)
 heap_tests := $(addprefix $(out)/tests/unit/engine/memory/,test_doctor test_heap)
 $(heap_tests): test_support = $(filter-out %/allocation_count.o,$(support_objects))
 $(heap_tests): test_heap = $(heap_library)
+
+# The simulation's own files, and how many seeds a test run has.
+sim_sources := $(if $(CROSS),,$(filter-out tests/sim/test_%,$(sort $(wildcard tests/sim/*.c))))
+sim_objects := $(sim_sources:%.c=$(out)/%.o)
+$(out)/tests/sim/test_simulation: test_support = $(support_objects) $(sim_objects)
+$(out)/tests/sim/test_simulation: $(sim_objects)
+$(out)/tests/sim/test_simulation.o: own_cflags = -DSIM_SEEDS=$(if $(SAN),100,1000)
+-include $(sim_objects:.o=.d)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
