@@ -106,7 +106,7 @@ $(call remember,link,$(CC) $(CXX) $(all_ldflags) $(heap_library) $(libraries))
 $(call remember,version,$(VERSION))
 $(out)/flags $(out)/link $(out)/version:
 
-.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 soak vm-test demo install ci clean help
+.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 sim soak vm-test demo install ci clean help
 all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
@@ -218,6 +218,10 @@ fuzzers: $(fuzz_programs)
 
 soak: tests programs ## ten minutes of full load (SOAK_SECONDS=600): memory must not grow
 	$(quiet)TROVE_BUILD=$(out) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) SOAK_VERBOSE=1 $(out)/tests/integration/test_memory_budget
+
+# At most so many seeds and seconds; from which one on: SIM_FROM.
+sim: $(out)/tests/sim/test_simulation ## simulate SEEDS=10000 worlds, for SIM_SECONDS=300 at most, from SIM_FROM=1 on
+	$(quiet)$< --seeds $(or $(SEEDS),10000) --seconds $(or $(SIM_SECONDS),300) --from $(or $(SIM_FROM),1)
 
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test

@@ -30,7 +30,7 @@ static void draw_place(struct clients *c, struct ask *a)
 
 static double draw_radius(struct clients *c)
 {
-	return c->is_plane ? (double)below(c, 20) : random_between(c->random, 0, 12000);
+	return c->is_plane ? (double)below(c, 40) : random_between(c->random, 0, 25000);
 }
 
 static int64_t draw_amount(struct clients *c)
@@ -64,8 +64,8 @@ static void draw_reward_put(struct clients *c, struct ask *a)
 	draw_place(c, a);
 	a->radius = draw_radius(c);
 	a->value = (int64_t)below(c, 1000) - 500;
-	a->stock = one_in(c, 3) ? STOCK_UNLIMITED : (int64_t)below(c, 12);
-	a->per_actor = 1 + below(c, 4);
+	a->stock = one_in(c, 3) ? STOCK_UNLIMITED : (int64_t)below(c, 8);
+	a->per_actor = 1 + below(c, 3);
 	a->until_ms = INT64_MAX;
 	if (one_in(c, 8))
 		a->from_ms = c->now_ms + below(c, 5000);
@@ -117,7 +117,7 @@ static int64_t draw_ttl(struct clients *c) { return one_in(c, 3) ? 0 : 1000 + be
 
 static void draw_cart_event(struct clients *c, struct ask *a)
 {
-	a->cart = draw_cart(c);
+	a->cart = a->type == EVENT_cart_open && one_in(c, 2) && c->carts < MODEL_CARTS ? ++c->carts : draw_cart(c);
 	switch (a->type) {
 	case EVENT_cart_open:
 		draw_currency(c, a);
@@ -157,6 +157,10 @@ static void draw_payment_event(struct clients *c, struct ask *a)
 
 static enum event_type draw_type(struct clients *c)
 {
+	/* At first there must be things that events can meet. */
+	static const uint8_t first[] = {EVENT_reward_put, EVENT_reward_put, EVENT_product_put, EVENT_cart_open};
+	if (c->drawn++ < 60 && one_in(c, 2))
+		return first[below(c, sizeof first)];
 	static const struct {
 		uint8_t type, weight;
 	} weights[] = {

@@ -16,6 +16,7 @@ struct clients {
 	unsigned claim_count;
 	unsigned carts, payments; /* the highest numbers in use */
 	int64_t now_ms;
+	unsigned drawn;
 };
 
 void clients_init(struct clients *c, struct random *random, bool is_plane);

@@ -83,6 +83,7 @@ static void finish(struct world *w)
 				world_settle_all(w);
 		}
 		world_settle_all(w);
+		world_advance(w, 2000);
 		if (open == 0)
 			break;
 	}

@@ -30,6 +30,27 @@ static void mend(struct world *w)
 
 static void wait_failed(struct world *w) { (void)journal_wait(shard_journal(w->shard), UINT64_MAX, SETTLE_MS); }
 
+/* What has left while nothing more became durable speaks of nothing newer. */
+static void check_left(struct world *w, uint64_t durable)
+{
+	struct answer *answers = calloc(SIM_BATCH_MAX, sizeof *answers);
+	char why[256];
+	for (unsigned i = 0; i < w->done_count && !w->has_failed; i++) {
+		const struct item *item = w->done[i];
+		if (item->message == NULL || !atomic_load(&item->has_reply))
+			continue;
+		if (!wire_read(item->reply, item->reply_bytes, item->message->asks, item->message->count, answers, why))
+			world_fail(w, "a reply cannot be read: %s", why);
+		for (unsigned j = 0; j < item->message->count; j++)
+			if (answers[j].seq > durable)
+				world_fail(w, "step %u: seq %llu was answered, durable is %llu", w->step, (unsigned long long)answers[j].seq,
+				           (unsigned long long)durable);
+	}
+	free(answers);
+	if (w->heard_count != 0)
+		world_fail(w, "step %u: published before it was durable: %s", w->step, w->heard[0]);
+}
+
 /* New and repeated messages, none with a deadline. */
 static void deliver_burst(struct world *w)
 {
@@ -64,6 +85,7 @@ void world_fail_for_a_while(struct world *w)
 		if (is_changed)
 			wait_failed(w);
 	}
+	check_left(w, before);
 	mend(w);
 	world_tell(w, "the device works again");
 	world_settle_all(w);
@@ -105,8 +127,6 @@ static void forget(struct world *w)
 		world_free_item(w->done[i]);
 	for (unsigned i = 0; i < w->waiting_count; i++)
 		world_free_item(w->waiting[i]);
-	if (w->heard_count != 0)
-		world_fail(w, "step %u: published before it was durable: %s", w->step, w->heard[0]);
 	w->done_count = w->waiting_count = 0;
 }
 
@@ -194,6 +214,7 @@ void world_crash(struct world *w)
 		world_fail(w, "step %u: the model is at %llu, the journal at %llu", w->step, (unsigned long long)w->model.seq,
 		     (unsigned long long)durable);
 	world_tell(w, "crash; durable up to %llu", (unsigned long long)durable);
+	check_left(w, durable);
 	unsigned count = collect_doubts(w, doubts);
 	world_stop(w);
 	for (unsigned i = 0; i < 3; i++)

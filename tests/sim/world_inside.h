@@ -18,7 +18,7 @@ enum {
 	MESSAGE_BYTES = 8192,
 	SWEEP_NS = 50000000, /* how often the shard looks what time ends */
 	SETTLE_MS = 20000,
-	TRIES_MAX = 60,
+	TRIES_MAX = 12, /* what finds no room at the end finds none for ever */
 	BURST_MAX = 6, /* messages in doubt at a crash */
 };
 
