@@ -92,12 +92,12 @@ low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
 support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))
 support_objects := $(support_sources:%.c=$(out)/%.o)
 PROGRAMS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c))))
-test_sources := $(call low,$(sort $(shell find tests/unit tests/property $(if $(CROSS),,tests/integration) \
+test_sources := $(call low,$(sort $(shell find tests/unit tests/property $(if $(CROSS),,tests/integration tests/sim) \
 	-name 'test_*.c' 2>/dev/null)))
 test_programs := $(test_sources:%.c=$(out)/%)
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_programs := $(fuzz_sources:%.c=$(out)/%)
-headers := $(sort $(wildcard engine/*/*.h proto/*.h proto/*/*.h cmd/*/*.h tests/support/*.h))
+headers := $(sort $(wildcard engine/*/*.h proto/*.h proto/*/*.h cmd/*/*.h tests/support/*.h tests/sim/*.h))
 
 # What is remembered of the last run: other flags or another version build again.
 remember = $(if $(filter-out $(host_goals),$(or $(MAKECMDGOALS),all)),$(if $(subst x$(file <$(out)/$(1))x,,x$(2)x),$(shell \
@@ -107,7 +107,7 @@ $(call remember,link,$(CC) $(CXX) $(all_ldflags) $(heap_library) $(libraries))
 $(call remember,version,$(VERSION))
 $(out)/flags $(out)/link $(out)/version:
 
-.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 soak vm-test demo install ci clean help
+.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 sim soak vm-test demo install ci clean help
 all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
@@ -159,6 +159,14 @@ test_support = $(support_objects)
 heap_tests := $(addprefix $(out)/tests/unit/engine/memory/,test_doctor test_heap)
 $(heap_tests): test_support = $(filter-out %/allocation_count.o,$(support_objects))
 $(heap_tests): test_heap = $(heap_library)
+
+# The simulation's own files, and how many seeds a test run has.
+sim_sources := $(if $(CROSS),,$(filter-out tests/sim/test_%,$(sort $(wildcard tests/sim/*.c))))
+sim_objects := $(sim_sources:%.c=$(out)/%.o)
+$(out)/tests/sim/test_simulation: test_support = $(support_objects) $(sim_objects)
+$(out)/tests/sim/test_simulation: $(sim_objects)
+$(out)/tests/sim/test_simulation.o: own_cflags = -DSIM_SEEDS=$(if $(SAN),100,1000)
+-include $(sim_objects:.o=.d)
 
 # Each header must compile alone.
 check-headers: $(headers:%=$(out)/alone/%.o) ## compile every header alone
@@ -217,6 +225,10 @@ fuzzers: $(fuzz_programs)
 
 soak: tests programs ## ten minutes of full load (SOAK_SECONDS=600): memory must not grow
 	$(quiet)TROVE_BUILD=$(out) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) SOAK_VERBOSE=1 $(out)/tests/integration/test_memory_budget
+
+# At most so many seeds and seconds; from which one on: SIM_FROM.
+sim: $(out)/tests/sim/test_simulation ## simulate SEEDS=10000 worlds, for SIM_SECONDS=300 at most, from SIM_FROM=1 on
+	$(quiet)$< --seeds $(or $(SEEDS),10000) --seconds $(or $(SIM_SECONDS),300) --from $(or $(SIM_FROM),1)
 
 arm64: ## build the lower floors for arm64 and run their tests in an emulator
 	$(quiet)$(MAKE) CROSS=arm64 SAN= PROGRAMS= arm64-test

@@ -15,6 +15,7 @@ struct sender {
 	const struct settings *settings;
 	int64_t in_flight;
 	uint64_t errors, lost;
+	int64_t lost_in_row;
 };
 
 static void on_reply(void *context, const struct client_reply *reply)
@@ -24,8 +25,10 @@ static void on_reply(void *context, const struct client_reply *reply)
 		/* A line all the same: replies stand in the order of the requests. */
 		printf("{\"type\":\"error\",\"code\":\"no_reply\",\"message\":\"%s\"}\n", reply->error);
 		s->lost++;
+		s->lost_in_row++;
 		return;
 	}
+	s->lost_in_row = 0;
 	fwrite(reply->bytes, 1, reply->count, stdout);
 	putchar('\n');
 	s->errors += reply_errors_count(reply->bytes, reply->count);
@@ -33,7 +36,10 @@ static void on_reply(void *context, const struct client_reply *reply)
 
 static bool is_blank(const char *text) { return text[strspn(text, " \t\r")] == '\0'; }
 
-static int send_lines(struct client *client)
+/* Nobody answers any more: each further line would only wait for its timeout. */
+static bool is_hopeless(const struct sender *s) { return s->lost_in_row >= s->in_flight; }
+
+static int send_lines(const struct sender *s, struct client *client)
 {
 	struct lines *lines = lines_open("-", LINE_BYTES_MAX);
 	if (lines == NULL) {
@@ -52,6 +58,10 @@ static int send_lines(struct client *client)
 			code = EX_DATAERR;
 		} else if (!is_blank(line.text)) {
 			client_send(client, line.text, line.bytes, line.number);
+		}
+		if (is_hopeless(s)) {
+			fprintf(stderr, "trovectl: nobody answers; the lines behind %llu were not sent\n", (unsigned long long)line.number);
+			break;
 		}
 	}
 	lines_close(&lines);
@@ -92,7 +102,7 @@ static int run(struct sender *s, const char *json)
 	if (json != NULL)
 		client_send(client, json, strlen(json), 0);
 	else
-		code = send_lines(client);
+		code = send_lines(s, client);
 	/* What was answered is printed before the connection is touched again. */
 	client_drain(client);
 	code = finish(s, code);

@@ -4,7 +4,6 @@
  */
 #include "engine/shard/shard_private.h"
 
-#include "engine/base/clock.h"
 #include "engine/router/dispatch.h"
 #include "proto/content.h"
 
@@ -24,10 +23,10 @@ static void answer_problem(struct shard *shard, struct problem *problem, status 
 }
 
 /* Deadlines count from receipt: what waited too long for the writer is not done. */
-static bool is_late(const struct event *event, const struct shard_job *job)
+static bool is_late(const struct shard *shard, const struct event *event, const struct shard_job *job)
 {
 	return (event->head->flags & EVENT_HAS_DEADLINE) != 0 &&
-	       clock_monotonic_ns() - job->received_ns > (int64_t)event->head->deadline_ms * 1000000;
+	       shard_monotonic_ns(shard) - job->received_ns > (int64_t)event->head->deadline_ms * 1000000;
 }
 
 static void tick(struct shard *shard, int64_t unix_ms)
@@ -146,7 +145,7 @@ static status change(struct shard *shard, const struct event *event, const struc
 	struct commerce *commerce = shard->parts.commerce;
 	if (atomic_load_explicit(&shard->draining, memory_order_relaxed))
 		return STATUS_draining;
-	if (is_late(event, job))
+	if (is_late(shard, event, job))
 		return STATUS_deadline_exceeded;
 	uint64_t content = content_hash(event, commerce->idempotency.seed);
 	enum seen seen = look_up(shard, event, content, problem);
@@ -193,7 +192,7 @@ void shard_read(struct shard *shard, const struct event *event, const struct sha
 	struct problem problem;
 	fill_problem(&problem, event);
 	tick(shard, job->received_ms);
-	status s = is_late(event, job) ? STATUS_deadline_exceeded
+	status s = is_late(shard, event, job) ? STATUS_deadline_exceeded
 	                               : dispatch_reader(event->type)(&shard->state, event, reply, &problem);
 	shard_need(shard, shard_last_change(shard, event));
 	if (s != STATUS_ok)
@@ -223,7 +222,7 @@ void shard_sweep(struct shard *shard)
 {
 	const struct commerce *c = shard->parts.commerce;
 	struct identifier ids[SWEEP_ENDS];
-	tick(shard, clock_unix_ms());
+	tick(shard, shard_unix_ms(shard));
 	uint32_t count = carts_sweep(&c->carts, &shard->cart_hand, shard->now_ms, slots_at_once(c->carts.slots.capacity), ids,
 	                             SWEEP_ENDS);
 	for (uint32_t i = 0; i < count; i++)

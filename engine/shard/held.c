@@ -224,6 +224,12 @@ void held_release(struct held *h, uint64_t (*released)(void *context), void *con
 	}
 }
 
+bool held_is_empty(const struct held *h)
+{
+	return atomic_load(&h->pending) == 0 && atomic_load(&h->told) == atomic_load(&h->publications_end) &&
+	       !atomic_load(&h->is_busy);
+}
+
 void held_silence(struct held *h)
 {
 	/* Whoever lets go now is in nng, not in a wait: it ends soon. */

@@ -75,6 +75,8 @@ void held_publish(struct held *held, const struct effect_head *effect, uint64_t 
 /* Lets go of all that is due; released: up to where now. Asks again until nothing is. */
 void held_release(struct held *held, uint64_t (*released)(void *context), void *context);
 
+/* Everything has left that was closed or published; asked by the writer. */
+bool held_is_empty(const struct held *held);
 /* Nothing leaves any more. */
 void held_silence(struct held *held);
 

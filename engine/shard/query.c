@@ -76,7 +76,6 @@ static void feed_record(void *context, const struct journal_record *record)
 {
 	struct feeding *f = context;
 	const struct effect_head *effect = record->body;
-	f->is_full |= f->feed.count >= f->limit;
 	if (f->is_full || !effect_is_whole(record->body, record->body_bytes))
 		return;
 	size_t start = cursor_used(&f->out);
@@ -90,7 +89,8 @@ static void feed_record(void *context, const struct journal_record *record)
 		cursor_byte(&f->out, '\n');
 		f->feed.count++;
 	}
-	if (f->out.full) {
+	/* One with two publications goes over the limit rather than never. */
+	if (f->out.full || (f->feed.count > count && count >= f->limit)) {
 		cursor_rewind(&f->out, start);
 		f->feed.count = count;
 		f->is_full = true;

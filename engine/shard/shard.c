@@ -16,10 +16,10 @@
 #endif
 #include "engine/shard/shard_private.h"
 
-#include "engine/base/clock.h"
 #include "engine/base/thread.h"
 #include "engine/shard/query.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -117,19 +117,19 @@ static void commit(struct shard *shard)
 
 enum { COMMIT_EVERY = 256, SWEEP_NS = 50000000, SWEEP_MS = 50 };
 
-/* Takes messages until there are none, or no room for a reply. */
-static void write_all(struct shard *shard)
+/* Takes messages until there are none, or no room for a reply; how many. */
+static uint64_t write_all(struct shard *shard)
 {
-	for (;;) {
+	for (uint64_t taken = 0;; taken++) {
 		void *bytes;
 		struct batch *batch = held_open(&shard->held, &bytes);
 		atomic_store_explicit(&shard->waits_for_room, batch == NULL, memory_order_release);
 		if (batch == NULL && (batch = held_open(&shard->held, &bytes)) == NULL)
-			return; /* who makes room next wakes us */
+			return taken; /* who makes room next wakes us */
 		struct shard_job *job = ring_pop(&shard->queue);
 		if (job == NULL) {
 			held_cancel(&shard->held, batch);
-			return;
+			return taken;
 		}
 		write_one(shard, job, batch, bytes);
 		atomic_fetch_sub_explicit(&shard->queued, 1, memory_order_release);
@@ -144,19 +144,26 @@ static bool has_time_to_keep(const struct shard *shard)
 	return slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0;
 }
 
+/* One turn. */
+static uint64_t work(struct shard *shard)
+{
+	uint64_t taken = write_all(shard);
+	int64_t now_ns = shard_monotonic_ns(shard);
+	if (now_ns - shard->swept_ns >= SWEEP_NS) {
+		shard_sweep(shard);
+		shard->swept_ns = now_ns;
+	}
+	commit(shard);
+	return taken;
+}
+
 static void *run_writer(void *argument)
 {
 	struct shard *shard = argument;
 	thread_name("trove-writer");
 	for (;;) {
 		uint32_t ticket = wakeup_prepare(&shard->wakeup);
-		write_all(shard);
-		int64_t now_ns = clock_monotonic_ns();
-		if (now_ns - shard->swept_ns >= SWEEP_NS) {
-			shard_sweep(shard);
-			shard->swept_ns = now_ns;
-		}
-		commit(shard);
+		work(shard);
 		if (atomic_load(&shard->stopping) && ring_size(&shard->queue) == 0)
 			return NULL;
 		wakeup_wait(&shard->wakeup, ticket, has_time_to_keep(shard) ? SWEEP_MS : -1);
@@ -182,6 +189,21 @@ static status start_writer(struct shard *shard)
 		thread_restore(&cpus);
 	shard->has_thread = error == 0;
 	return error == 0 ? STATUS_ok : STATUS_pool_exhausted;
+}
+
+uint64_t shard_step(struct shard *shard)
+{
+	CHECK(shard->parts.is_driven, "a shard with a writer of its own is driven");
+	return work(shard);
+}
+
+bool shard_settle(struct shard *shard, int64_t timeout_ms)
+{
+	if (shard->journal != NULL && !journal_wait(shard->journal, shard->seq, timeout_ms))
+		return false;
+	for (; !held_is_empty(&shard->held); sched_yield())
+		held_release(&shard->held, shard_released, shard);
+	return true;
 }
 
 /* ---- set-up ---------------------------------------------------------------------- */
@@ -269,7 +291,10 @@ static status setup_parts(struct shard *shard, struct journal_report *report)
 		s = shard_recover(shard, report);
 	if (s == STATUS_ok)
 		s = start_shadow(shard);
-	return s == STATUS_ok ? start_writer(shard) : s;
+	if (s == STATUS_ok && !shard->parts.is_driven)
+		s = start_writer(shard);
+	shard->is_started = s == STATUS_ok;
+	return s;
 }
 
 status shard_setup(struct shard **out, const struct shard_options *options, const struct shard_parts *parts,
@@ -298,13 +323,14 @@ enum { STOP_WAIT_MS = 2000 };
 void shard_stop(struct shard *shard)
 {
 	shadow_stop(shard->shadow);
-	if (!shard->has_thread)
+	if (!shard->is_started)
 		return;
-	shard->has_thread = false;
+	shard->is_started = false;
 	atomic_store(&shard->draining, true);
 	atomic_store(&shard->stopping, true);
 	wakeup_signal(&shard->wakeup);
-	pthread_join(shard->thread, NULL);
+	if (shard->has_thread)
+		pthread_join(shard->thread, NULL);
 	commit(shard);
 	if (shard->journal != NULL)
 		(void)journal_wait(shard->journal, shard->seq, STOP_WAIT_MS);

@@ -61,6 +61,13 @@ void shard_snapshot_bill(const struct shard_options *options, const struct comme
 
 struct shard;
 
+/* Where a shard takes its time from. Any thread. */
+struct shard_clock {
+	int64_t (*unix_ms)(void *context);
+	int64_t (*monotonic_ns)(void *context);
+	void *context;
+};
+
 /* What a shard works on and with. All of it stays the caller's and outlives the shard. */
 struct shard_parts {
 	struct store *store;
@@ -71,6 +78,8 @@ struct shard_parts {
 	/* What happened, once it is durable; or NULL. Any thread, one call at a time; must not block. */
 	void (*publish)(void *context, const char *topic, const char *json);
 	void *publish_context;
+	const struct shard_clock *clock; /* NULL: the system's; of what depends on time, not of measurements */
+	bool is_driven; /* tests: there is no writer's thread, shard_step does its turns */
 };
 
 /* A message on its way. */
@@ -98,6 +107,13 @@ void shard_stop(struct shard *shard);
 void shard_teardown(struct shard **shard);
 
 void shard_handle(struct shard *shard, struct shard_job *job);
+
+/* Of a driven shard: one turn of the writer, on the calling thread, which is always the same one. How many messages
+ * it took; with no room for replies some may be left. */
+uint64_t shard_step(struct shard *shard);
+/* Of a driven shard: waits until what was done is durable, and every reply and publication has left. false: the journal
+ * has failed, or it takes too long. */
+bool shard_settle(struct shard *shard, int64_t timeout_ms);
 
 /* From now on changes are answered `draining`. Queries go on. */
 void shard_drain(struct shard *shard);

@@ -4,6 +4,7 @@
 #ifndef ENGINE_SHARD_SHARD_PRIVATE_H
 #define ENGINE_SHARD_SHARD_PRIVATE_H
 
+#include "engine/base/clock.h"
 #include "engine/base/ring.h"
 #include "engine/base/wakeup.h"
 #include "engine/handler/handler.h"
@@ -39,6 +40,7 @@ struct shard {
 	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;
 	bool has_thread;
+	bool is_started;
 	atomic_bool draining;
 	atomic_bool stopping;
 	struct ring queue;
@@ -60,6 +62,18 @@ struct stored {
 	size_t bytes;
 	alignas(8) uint8_t effect[EFFECT_BYTES_MAX];
 };
+
+static inline int64_t shard_unix_ms(const struct shard *shard)
+{
+	const struct shard_clock *clock = shard->parts.clock;
+	return clock == NULL ? clock_unix_ms() : clock->unix_ms(clock->context);
+}
+
+static inline int64_t shard_monotonic_ns(const struct shard *shard)
+{
+	const struct shard_clock *clock = shard->parts.clock;
+	return clock == NULL ? clock_monotonic_ns() : clock->monotonic_ns(clock->context);
+}
 
 /* shard.c: answers one message of queries from end to end on the calling thread. */
 void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job);

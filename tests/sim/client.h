@@ -1,0 +1,28 @@
+/*
+ * client: what the simulated clients ask for: drawn at random, about few things, so that they meet.
+ */
+#ifndef TESTS_SIM_CLIENT_H
+#define TESTS_SIM_CLIENT_H
+
+#include "engine/base/random.h"
+#include "tests/sim/model.h"
+
+struct clients {
+	struct random *random;
+	bool is_plane;
+	double x, y; /* geo: where things are */
+	uint64_t next_id;
+	uint64_t claims[MODEL_CLAIMS]; /* ids that asked for one */
+	unsigned claim_count;
+	unsigned carts, payments; /* the highest numbers in use */
+	int64_t now_ms;
+	unsigned drawn;
+};
+
+void clients_init(struct clients *c, struct random *random, bool is_plane);
+/* is_plain: without a deadline. */
+struct ask clients_draw(struct clients *c, bool is_plain);
+/* The same id with another content, where that can be; whether it was changed. */
+bool clients_spoil(struct clients *c, struct ask *ask);
+
+#endif

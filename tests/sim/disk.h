@@ -1,0 +1,19 @@
+/*
+ * disk: the folder of a simulated service, and what a power loss leaves of it. One thread; nobody has the
+ * journal open meanwhile.
+ */
+#ifndef TESTS_SIM_DISK_H
+#define TESTS_SIM_DISK_H
+
+#include "engine/base/random.h"
+#include "tests/support/journal_files.h"
+
+enum { DISK_PATH_BYTES = FILES_PATH_BYTES };
+
+/* In memory where the system has such a place. */
+void disk_make(char path[DISK_PATH_BYTES]);
+void disk_remove(const char *path);
+/* What was behind the durable sequence is torn: cut, some sectors old, or nonsense; by the numbers drawn. */
+void disk_tear(const char *folder, uint64_t durable, struct random *random);
+
+#endif
