@@ -69,7 +69,7 @@ if mkdir "$group" 2>/dev/null; then
 	refused 'cgroup' "above the limit of 300.0 MiB (cgroup memory.limit_in_bytes of /trove-bill.$$)" 'events.peers_max = '
 	# shellcheck disable=SC2016
 	run 0 'cgroup with room' sh -c 'echo $$ >"$1"/cgroup.procs && exec "$2"/troved --check \
-		--set rewards.capacity=1000 --set events.peers_max=16 --set events.contexts=16 --set events.decode_bytes_max=1MiB' \
+		--set rewards.capacity=1000 --set events.peers_max=8 --set events.contexts=8 --set events.decode_bytes_max=1MiB' \
 		- "$group" "$bin"
 	holds 'cgroup with room: named' "cgroup memory.limit_in_bytes of /trove-bill.$$" "$work/out"
 	rmdir "$group"
