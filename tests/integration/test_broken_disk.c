@@ -240,7 +240,8 @@ static void a_clock_that_jumps(void **state)
 	for (int i = 0; i < 20; i++) {
 		char json[200];
 		snprintf(json, sizeof json,
-		         "{\"type\":\"payment.authorize\",\"id\":%d,\"payment\":%d,\"amount\":5,\"currency\":\"EUR\",\"ttl_ms\":60000}", 100 + i,
+		         "{\"type\":\"payment.authorize\",\"id\":%d,\"payment\":%d,\"amount\":5,\"currency\":\"EUR\","
+		         "\"ttl_ms\":60000}", 100 + i,
 		         100 + i);
 		assert_answer(&p, json, "\"state\":\"authorized\"");
 		turn(&f, "clock", i % 2 == 0 ? "-86400000" : "-500");

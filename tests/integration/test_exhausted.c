@@ -294,7 +294,8 @@ static char *long_batch(unsigned first)
 	size_t n = 1;
 	text[0] = '[';
 	for (unsigned i = 0; i < EVENTS; i++)
-		n += (size_t)snprintf(text + n, EACH, "{\"type\":\"product.put\",\"id\":%u,\"sku\":\"s%u\",\"unit_price\":9,\"currency\":\"EUR\"}%c",
+		n += (size_t)snprintf(text + n, EACH,
+		                      "{\"type\":\"product.put\",\"id\":%u,\"sku\":\"s%u\",\"unit_price\":9,\"currency\":\"EUR\"}%c",
 		                      first + i, i, i + 1 < EVENTS ? ',' : ']');
 	text[n] = '\0';
 	return text;
@@ -315,7 +316,8 @@ static void what_waits_too_long_is_not_done(void **state)
 		char *batch = long_batch(1000000 + round * 10000);
 		char format[200];
 		snprintf(format, sizeof format,
-		         "{\"type\":\"payment.authorize\",\"id\":%u%%d,\"payment\":%u%%04d,\"amount\":5,\"currency\":\"EUR\",\"deadline_ms\":1}",
+		         "{\"type\":\"payment.authorize\",\"id\":%u%%d,\"payment\":%u%%04d,\"amount\":5,"
+		         "\"currency\":\"EUR\",\"deadline_ms\":1}",
 		         round + 1, round + 1);
 		assert_true(peer_send(&m->one, batch));
 		free(batch);

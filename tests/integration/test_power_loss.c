@@ -60,7 +60,8 @@ static void shop(struct base *b)
 		size_t used = 0;
 		for (unsigned i = 0; i < count && n <= EVENTS; i++, n++)
 			used += (size_t)snprintf(text + used, sizeof text - used,
-			                         "%c{\"type\":\"payment.authorize\",\"id\":%u,\"payment\":%u,\"amount\":%u,\"currency\":\"EUR\"}",
+			                         "%c{\"type\":\"payment.authorize\",\"id\":%u,\"payment\":%u,\"amount\":%u,"
+			                         "\"currency\":\"EUR\"}",
 			                         i == 0 ? '[' : ',', n, n, n);
 		snprintf(text + used, sizeof text - used, "]");
 		assert_true(peer_ask(&p, text, reply, sizeof reply));
