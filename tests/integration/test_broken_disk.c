@@ -241,7 +241,8 @@ static void a_clock_that_jumps(void **state)
 		char json[200];
 		snprintf(json, sizeof json,
 		         "{\"type\":\"payment.authorize\",\"id\":%d,\"payment\":%d,\"amount\":5,\"currency\":\"EUR\","
-		         "\"ttl_ms\":60000}", 100 + i, 100 + i);
+		         "\"ttl_ms\":60000}", 100 + i,
+		         100 + i);
 		assert_answer(&p, json, "\"state\":\"authorized\"");
 		turn(&f, "clock", i % 2 == 0 ? "-86400000" : "-500");
 		clock_sleep_ms(10);
@@ -383,7 +384,7 @@ static void a_read_only_directory(void **state)
 	snprintf(set, sizeof set, "data.directory=%s", data);
 	if (may_not_mount(data, "size=32m,ro"))
 		skip();
-	assert_refused_start(&s, with(set, "log.level=error", NULL), "Read-only file system");
+	assert_refused_start(&s, with(set, "log.level=warning", NULL), "Read-only file system");
 	umount2(data, MNT_DETACH);
 }
 
@@ -395,7 +396,7 @@ static void a_directory_that_is_in_use(void **state)
 	service_start(&first, small);
 	service_place(&second);
 	snprintf(set, sizeof set, "data.directory=%s", first.folder);
-	assert_refused_start(&second, with(set, "log.level=error", NULL), first.folder);
+	assert_refused_start(&second, with(set, "log.level=warning", NULL), first.folder);
 	assert_int_equal(service_get(&first, "/readyz"), 200); /* it did not notice */
 	assert_int_equal(service_stop(&first, SIGTERM), 0);
 }

@@ -316,8 +316,9 @@ static void what_waits_too_long_is_not_done(void **state)
 		char *batch = long_batch(1000000 + round * 10000);
 		char format[200];
 		snprintf(format, sizeof format,
-		         "{\"type\":\"payment.authorize\",\"id\":%u%%d,\"payment\":%u%%04d,\"amount\":5,\"currency\":\"EUR\","
-		         "\"deadline_ms\":1}", round + 1, round + 1);
+		         "{\"type\":\"payment.authorize\",\"id\":%u%%d,\"payment\":%u%%04d,\"amount\":5,"
+		         "\"currency\":\"EUR\",\"deadline_ms\":1}",
+		         round + 1, round + 1);
 		assert_true(peer_send(&m->one, batch));
 		free(batch);
 		all_ask(m, format);

@@ -28,7 +28,7 @@ enum { EVENTS = 3000, FILES_MOST = 16, LAST_MEGABYTE = 1 << 20 };
 static const char *const sets[] = {
 	"data.segment_bytes=262144", "data.buffer_bytes=262144", "memory.prefault=false", "memory.pages=small",
 	"rewards.capacity=1000",     "products.capacity=100",    "carts.capacity=100",    "events.threads=2",
-	"log.level=error",         NULL};
+	"log.level=warning",         NULL};
 
 struct found {
 	uint64_t file, offset, bytes;
@@ -61,7 +61,8 @@ static void shop(struct base *b)
 		for (unsigned i = 0; i < count && n <= EVENTS; i++, n++)
 			used += (size_t)snprintf(text + used, sizeof text - used,
 			                         "%c{\"type\":\"payment.authorize\",\"id\":%u,\"payment\":%u,\"amount\":%u,"
-			                         "\"currency\":\"EUR\"}", i == 0 ? '[' : ',', n, n, n);
+			                         "\"currency\":\"EUR\"}",
+			                         i == 0 ? '[' : ',', n, n, n);
 		snprintf(text + used, sizeof text - used, "]");
 		assert_true(peer_ask(&p, text, reply, sizeof reply));
 		assert_null(strstr(reply, "error"));
