@@ -77,6 +77,7 @@ libraries := -lpmem -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnum
 # bring a malloc of their own that must win.
 heap_library := $(if $(filter address thread fuzzer,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
 trovebench_libraries := -lhiredis -lsqlite3
+trovectl_libraries := -lsqlite3
 ifeq ($(CROSS),arm64)
 libraries := -L$(arm64_root)/usr/lib/aarch64-linux-gnu -ljansson -lck -lnuma -lz -lm -lpthread
 endif

@@ -14,6 +14,7 @@ int bench_service(const struct bench_arguments *arguments);
 int bench_engine(const struct bench_arguments *arguments);
 int bench_journal(const struct bench_arguments *arguments);
 int bench_snapshot(const struct bench_arguments *arguments);
+int bench_shadow(const struct bench_arguments *arguments);
 int bench_pool(const struct bench_arguments *arguments);
 int bench_memory(const struct bench_arguments *arguments);
 

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { MESSAGES = 64, BATCH_MAX = 4096, ROW_BYTES = 256, REPLAYED = 2000000 };
+enum { MESSAGES = 64, BATCH_MAX = 4096, MESSAGE_BYTES = 128 * BATCH_MAX, ROW_BYTES = 256, REPLAYED = 2000000 };
 
 static const double durable_target = 500000, bare_target = 0.85, sqlite_target = 1, replay_target = 2e6;
 
@@ -76,7 +76,7 @@ static void build(struct engine *e, struct message *m)
 		                                                 .amount = 1999, .currency = "EUR"};
 		drop[i] = (struct payment_key_record){.head = {.id = {id + 1, 1}, .flags = EVENT_HAS_ID}, .payment = {id, 2}};
 	}
-	cursor_init(&out, m->bytes, BATCH_MAX * sizeof *authorize);
+	cursor_init(&out, m->bytes, MESSAGE_BYTES);
 	frame_build(&out, EVENT_payment_authorize, 1, authorize, pairs, NULL, 0);
 	frame_build(&out, EVENT_payment_void, 2, drop, pairs, NULL, 0);
 	m->count = cursor_used(&out);
@@ -102,7 +102,8 @@ static uint64_t changes(void *context)
 	unsigned messages = 1 + 16384 / e->batch;
 	for (unsigned i = 0; i < messages; i++)
 		send_one(e);
-	return (uint64_t)messages * (e->batch / 2 * 2);
+	uint64_t changes_each = e->batch / 2 * UINT64_C(2);
+	return messages * changes_each;
 }
 
 static uint64_t bare(void *context)
@@ -152,7 +153,7 @@ static bool open_engine(struct engine *e)
 	e->journal.directory = e->journal_folder;
 	for (unsigned i = 0; i < MESSAGES; i++) {
 		e->messages[i].engine = e;
-		e->messages[i].bytes = malloc(BATCH_MAX * sizeof(struct payment_authorize_record));
+		e->messages[i].bytes = malloc(MESSAGE_BYTES);
 		if (e->messages[i].bytes == NULL)
 			return false;
 	}

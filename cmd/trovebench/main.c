@@ -23,6 +23,7 @@ static const struct scenario {
 	{"engine", bench_engine, 0.5, 7, "durable changes in process beside the bare device and SQLite; a start"},
 	{"journal", bench_journal, 0.5, 7, "durable appends beside the bare device and SQLite; replay"},
 	{"snapshot", bench_snapshot, 1, 3, "a million carts saved and restored, beside the bare device"},
+	{"shadow", bench_shadow, 1, 1, "changes while snapshots are made of the state, and a start from one"},
 	{"pool", bench_pool, 0.05, 7, "memory pools beside a bare free list and general allocators"},
 	{"memory", bench_memory, 0.1, 5, "the scorecard of allocators on the carts of a real shop"},
 };

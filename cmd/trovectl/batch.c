@@ -1,13 +1,14 @@
 #include "cmd/trovectl/batch.h"
 
 #include "engine/base/check.h"
+#include "proto/field.h"
 #include "proto/frame.h"
 
 #include <stdlib.h>
 
 bool batch_init(struct batch *b, uint32_t capacity)
 {
-	size_t event_bytes = sizeof(struct frame_header) + sizeof(struct reward_put_record) + BATCH_TEXT_BYTES;
+	size_t event_bytes = sizeof(struct frame_header) + EVENT_RECORD_BYTES_MAX + BATCH_TEXT_BYTES;
 	*b = (struct batch){.capacity = capacity, .bytes_capacity = capacity * event_bytes};
 	b->event = malloc(capacity * sizeof *b->event);
 	b->bytes = malloc(b->bytes_capacity);
@@ -30,18 +31,55 @@ struct batch_event *batch_add(struct batch *b)
 	return e;
 }
 
+/* ---- text ----------------------------------------------------------------------------- */
+
+static bool is_text(const struct field *f)
+{
+	return f->form == FIELD_kind || f->form == FIELD_kinds || f->form == FIELD_name || f->form == FIELD_sku;
+}
+
+static struct wire_text text_at(const void *record, const struct field *f)
+{
+	struct wire_text text;
+	memcpy(&text, (const uint8_t *)record + f->offset, sizeof text);
+	return text;
+}
+
+struct wire_text batch_text(struct batch_event *event, const char *text, size_t bytes)
+{
+	struct wire_text place = {.offset = event->text_bytes, .bytes = (uint32_t)bytes};
+	CHECK(event->text_bytes + bytes <= sizeof event->text, "%zu bytes of text", bytes);
+	memcpy(event->text + event->text_bytes, text, bytes);
+	event->text_bytes += (uint32_t)bytes;
+	return bytes != 0 ? place : (struct wire_text){};
+}
+
+uint32_t batch_text_bytes(enum event_type type, const void *record)
+{
+	const struct field_list *list = field_list_of(type);
+	uint32_t end = 0;
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct wire_text text = is_text(&list->fields[i]) ? text_at(record, &list->fields[i]) : (struct wire_text){};
+		if (text.bytes != 0 && text.offset + text.bytes > end)
+			end = text.offset + text.bytes;
+	}
+	return end;
+}
+
 /* Text of an event stands at a new place in the frame's. */
 static void move_text(void *record, enum event_type type, uint32_t by)
 {
-	struct locate_record *locate = record;
-	struct reward_put_record *put = record;
-	if (type == EVENT_locate && locate->kinds.bytes != 0)
-		locate->kinds.offset += by;
-	if (type == EVENT_reward_put && put->kind.bytes != 0)
-		put->kind.offset += by;
-	if (type == EVENT_reward_put && put->name.bytes != 0)
-		put->name.offset += by;
+	const struct field_list *list = field_list_of(type);
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct wire_text text = is_text(&list->fields[i]) ? text_at(record, &list->fields[i]) : (struct wire_text){};
+		if (text.bytes == 0)
+			continue;
+		text.offset += by;
+		memcpy((uint8_t *)record + list->fields[i].offset, &text, sizeof text);
+	}
 }
+
+/* ---- the message ---------------------------------------------------------------------- */
 
 static void encode_run(struct cursor *out, const struct batch_event *event, uint32_t count)
 {

@@ -20,10 +20,17 @@ struct batch_event {
 		struct locate_record locate;
 		struct reward_put_record reward_put;
 		struct reward_key_record reward_key;
+		struct product_put_record product_put;
+		struct cart_open_record cart_open;
+		struct cart_line_record cart_line;
+		struct cart_checkout_record cart_checkout;
+		struct payment_amount_record payment_amount;
+		uint8_t record[EVENT_RECORD_BYTES_MAX];
 	};
 	uint32_t text_bytes;
 	uint32_t attempts;
 	uint64_t line;  /* of the file */
+	uint64_t tag;   /* the caller's */
 	int64_t time_ms; /* recorded; 0: none */
 	char source[SOURCE_BYTES];
 	char text[BATCH_TEXT_BYTES];
@@ -41,6 +48,11 @@ void batch_deinit(struct batch *b);
 
 /* A place to fill, zeroed but for its text; NULL when the batch is full. */
 struct batch_event *batch_add(struct batch *b);
+
+/* Appends text that a record points to; the caller sees to it that there is room. */
+struct wire_text batch_text(struct batch_event *event, const char *text, size_t bytes);
+/* How much text a record of that type points into. */
+uint32_t batch_text_bytes(enum event_type type, const void *record);
 
 /* The message of all events, one frame for each run of one type. Returns its length; it holds until the
  * batch changes. */

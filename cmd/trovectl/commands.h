@@ -15,6 +15,7 @@ int memory_main(int argc, char **argv, const struct settings *settings);
 int load_main(int argc, char **argv, const struct settings *settings);
 int replay_main(int argc, char **argv, const struct settings *settings);
 int journal_main(int argc, char **argv, const struct settings *settings);
+int ledger_main(int argc, char **argv, const struct settings *settings);
 int watch_main(int argc, char **argv, const struct settings *settings);
 
 #endif

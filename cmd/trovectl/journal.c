@@ -2,6 +2,7 @@
 #include "cmd/trovectl/commands.h"
 #include "engine/base/check.h"
 #include "engine/journal/journal.h"
+#include "engine/router/dispatch.h"
 #include "proto/effect.h"
 #include "proto/identifier.h"
 
@@ -73,19 +74,50 @@ static void add_put(json_t *row, const struct effect_reward_put *e)
 	json_object_set_new(row, "name", json_stringn(e->name, e->name_bytes < NAME_BYTES_MAX ? e->name_bytes : NAME_BYTES_MAX));
 }
 
-/* A known type whose body has another size is as unknown as any. */
+/* What the peer was answered, written by the code that answered it. */
+static void add_answer(json_t *row, const struct effect_head *effect, uint64_t seq)
+{
+	struct event event;
+	char text[4096];
+	const struct effect_handler *handler = dispatch_effect((enum effect_type)effect->type);
+	struct request request = {.encoding = ENCODING_JSON, .count = 1};
+	struct reply reply;
+	if (handler->answer == NULL || !effect_event(effect, &event))
+		return;
+	json_object_set_new(row, "event", json_string(event_name(event.type)));
+	reply_open(&reply, &request, text, sizeof text);
+	handler->answer(effect, &event, (struct change_note){.seq = seq}, &reply);
+	json_object_set_new(row, "answer", json_loadb(text, reply_close(&reply), 0, NULL));
+}
+
+static void add_publications(json_t *row, const struct effect_head *effect, uint64_t seq)
+{
+	unsigned count = effect_publications(effect);
+	json_t *all = json_array();
+	for (unsigned i = 0; i < count; i++) {
+		char text[PUBLICATION_BYTES_MAX];
+		struct cursor out;
+		cursor_init(&out, text, sizeof text);
+		(void)effect_publish(effect, i, seq, &out);
+		json_array_append_new(all, json_loadb(text, cursor_used(&out), 0, NULL));
+	}
+	json_object_set_new(row, "publications", all);
+}
+
+/* What is no whole effect is shown as bytes. */
 static bool add_effect(json_t *row, const struct journal_record *r)
 {
-	if (r->type == EFFECT_reward_put && r->body_bytes == sizeof(struct effect_reward_put)) {
+	if (!effect_is_whole(r->body, r->body_bytes))
+		return false;
+	if (r->type == EFFECT_reward_put)
 		add_put(row, r->body);
-		return true;
-	}
-	if (r->type == EFFECT_reward_remove && r->body_bytes == sizeof(struct effect_reward_remove)) {
+	if (r->type == EFFECT_reward_remove) {
 		const struct effect_reward_remove *e = r->body;
 		json_object_set_new(row, "reward", id_of(&e->reward, (e->head.flags & EVENT_REWARD_IS_UUID) != 0));
-		return true;
 	}
-	return false;
+	add_answer(row, r->body, r->sequence);
+	add_publications(row, r->body, r->sequence);
+	return true;
 }
 
 static void dump_record(void *context, const struct journal_record *r)

@@ -2,6 +2,7 @@
 #include "cmd/trovectl/complaint.h"
 #include "cmd/trovectl/event_ids.h"
 #include "cmd/trovectl/exchange.h"
+#include "cmd/trovectl/product_csv.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "proto/reward_csv.h"
@@ -16,14 +17,16 @@ enum { ATTEMPTS_MAX = 1000, RETRY_AFTER_MS_MAX = 1000 };
 struct load_options {
 	int64_t batch, in_flight;
 	double default_radius;
-	bool is_plane, is_strict;
+	bool is_plane, is_strict, is_products;
 };
 
 struct loader {
 	const struct settings *settings;
 	struct load_options options;
 	struct exchange exchange;
-	struct reward_csv csv;
+	struct csv *csv;
+	struct reward_csv rewards;
+	struct product_csv products;
 	struct event_ids ids;
 	struct progress progress;
 	struct complaints bad_rows, refusals;
@@ -93,7 +96,30 @@ static void send_batch(struct loader *l)
 {
 	exchange_send(&l->exchange, 0);
 	send_again(l);
-	progress_update(&l->progress, l->loaded, csv_fraction(l->csv.csv));
+	progress_update(&l->progress, l->loaded, csv_fraction(l->csv));
+}
+
+static enum csv_result next_row(struct loader *l, struct problem *problem)
+{
+	return l->options.is_products ? product_csv_next(&l->products, problem) : reward_csv_next(&l->rewards, problem);
+}
+
+static void fill_product(const struct product_csv *row, struct batch_event *e)
+{
+	e->type = EVENT_product_put;
+	e->product_put = row->record;
+	e->text_bytes = row->text_bytes;
+	static_assert(sizeof row->text <= sizeof e->text);
+	memcpy(e->text, row->text, e->text_bytes);
+}
+
+static void fill_reward(const struct reward_csv *row, struct batch_event *e)
+{
+	e->type = EVENT_reward_put;
+	e->reward_put = row->record;
+	e->text_bytes = row->record.kind.bytes + row->record.name.bytes;
+	static_assert(sizeof row->text <= sizeof e->text);
+	memcpy(e->text, row->text, e->text_bytes);
 }
 
 static void add_row(struct loader *l)
@@ -101,23 +127,22 @@ static void add_row(struct loader *l)
 	struct batch_event *e = batch_add(exchange_batch(&l->exchange));
 	CHECK(e != NULL, "a full batch was not sent");
 	struct identifier id = event_ids_next(&l->ids);
-	e->type = EVENT_reward_put;
-	e->line = csv_line(l->csv.csv);
-	e->reward_put = l->csv.record;
+	if (l->options.is_products)
+		fill_product(&l->products, e);
+	else
+		fill_reward(&l->rewards, e);
+	e->line = csv_line(l->csv);
 	e->head.id = (struct wire_id){id.low, id.high};
 	e->head.flags |= EVENT_HAS_ID | EVENT_ID_IS_UUID;
-	e->text_bytes = l->csv.record.kind.bytes + l->csv.record.name.bytes;
-	static_assert(sizeof l->csv.text <= sizeof e->text);
-	memcpy(e->text, l->csv.text, e->text_bytes);
 }
 
 static void send_rows(struct loader *l)
 {
 	struct problem problem;
 	enum csv_result result;
-	while (l->lost == 0 && (result = reward_csv_next(&l->csv, &problem)) != CSV_END) {
+	while (l->lost == 0 && (result = next_row(l, &problem)) != CSV_END) {
 		if (result == CSV_BAD) {
-			complaint_add(&l->bad_rows, csv_line(l->csv.csv), "%s%s%s (left out)", problem.field,
+			complaint_add(&l->bad_rows, csv_line(l->csv), "%s%s%s (left out)", problem.field,
 			              problem.field[0] != '\0' ? ": " : "", problem.message);
 			continue;
 		}
@@ -141,16 +166,17 @@ static void print_summary(const struct loader *l)
 		       (unsigned long long)l->loaded, (unsigned long long)l->bad_rows.count, (unsigned long long)l->refusals.count,
 		       (unsigned long long)l->lost, (unsigned long long)l->retried, seconds);
 	else
-		fprintf(stderr, "loaded %llu rewards in %.2f s (%.0f per second); %llu bad rows, %llu refused, %llu sent again\n",
-		        (unsigned long long)l->loaded, seconds, (double)l->loaded / seconds, (unsigned long long)l->bad_rows.count,
+		fprintf(stderr, "loaded %llu %s in %.2f s (%.0f per second); %llu bad rows, %llu refused, %llu sent again\n",
+		        (unsigned long long)l->loaded, l->progress.unit, seconds, (double)l->loaded / seconds,
+		        (unsigned long long)l->bad_rows.count,
 		        (unsigned long long)l->refusals.count, (unsigned long long)l->retried);
 }
 
 static int exit_code(const struct loader *l)
 {
 	if (l->lost != 0) {
-		fprintf(stderr, "trovectl: %s: no reply for %llu rewards: %s\n", l->settings->url, (unsigned long long)l->lost,
-		        l->lost_why);
+		fprintf(stderr, "trovectl: %s: no reply for %llu %s: %s\n", l->settings->url, (unsigned long long)l->lost,
+		        l->progress.unit, l->lost_why);
 		return EX_UNAVAILABLE;
 	}
 	if (l->refusals.count != 0)
@@ -161,7 +187,11 @@ static int exit_code(const struct loader *l)
 static int load_csv(struct loader *l, struct csv *csv, const char *path)
 {
 	const char *reason;
-	if (!reward_csv_init(&l->csv, csv, l->options.is_plane, l->options.default_radius, &reason)) {
+	bool is_sound = l->options.is_products
+	                        ? product_csv_init(&l->products, csv, &reason)
+	                        : reward_csv_init(&l->rewards, csv, l->options.is_plane, l->options.default_radius, &reason);
+	l->csv = csv;
+	if (!is_sound) {
 		fprintf(stderr, "trovectl: %s:1: %s\n", path, reason);
 		return EX_DATAERR;
 	}
@@ -203,7 +233,7 @@ static int load(const struct settings *settings, const struct load_options *opti
 		l->options = *options;
 		l->bad_rows = l->refusals = (struct complaints){.path = path, .progress = &l->progress};
 		event_ids_init(&l->ids);
-		progress_init(&l->progress, "rewards");
+		progress_init(&l->progress, options->is_products ? "products" : "rewards");
 		code = load_csv(l, csv, path);
 	}
 	free(l);
@@ -211,11 +241,28 @@ static int load(const struct settings *settings, const struct load_options *opti
 	return code;
 }
 
+static void print_help(const struct argument *arguments, size_t count)
+{
+	puts("usage: trovectl load rewards|products FILE.csv[.gz]\n\n"
+	     "rewards   Puts every row into the service as a reward.put event. Columns by header name: id, x or lon, y or\n"
+	     "          lat; radius, kind, value, stock, per_actor, from, until, name may be there.\n"
+	     "products  The same as product.put events. Columns: sku, unit_price (minor units), currency; name may be there.\n\n"
+	     "'-' is standard input. Bad rows are named and left out. Events that are refused because the service is\n"
+	     "overloaded are sent again when it says so. A reward or product that stands twice in the file: the later row\n"
+	     "wins, unless one of the two had to be sent again.\n"
+	     "Loading a file again is harmless: a row says the whole reward or product, so it ends in the same state. The\n"
+	     "events get new ids each time, so that an older file which is loaded again really counts, and is not taken for\n"
+	     "the repetition of its first loading.\n"
+	     "Exit code 1: rows were refused; 65: bad rows, with --strict; 69: nobody answers.\n");
+	arguments_print(arguments, count);
+	puts("\nexample: trovectl load rewards config/demo_rewards.csv");
+}
+
 int load_main(int argc, char **argv, const struct settings *settings)
 {
 	struct load_options options = {.batch = 256, .in_flight = 8, .default_radius = 100};
 	const struct argument arguments[] = {
-		{"--batch", ARGUMENT_integer, &options.batch, 1, 4096, "rewards in one message (256)"},
+		{"--batch", ARGUMENT_integer, &options.batch, 1, 4096, "rows in one message (256)"},
 		{"--in-flight", ARGUMENT_integer, &options.in_flight, 1, 1024, "messages on their way at once (8)"},
 		{"--default-radius", ARGUMENT_number, &options.default_radius, 0, 1e15,
 		 "radius of rewards whose row has none (100; geo: metres)"},
@@ -226,19 +273,12 @@ int load_main(int argc, char **argv, const struct settings *settings)
 	if (!arguments_parse(&line, argc, argv))
 		return EX_USAGE;
 	if (line.wants_help) {
-		puts("usage: trovectl load rewards FILE.csv[.gz]\n\n"
-		     "Puts every row into the service as a reward.put event. Columns by header name: id, x or lon, y or lat;\n"
-		     "radius, kind, value, stock, per_actor, from, until, name may be there. '-' is standard input.\n"
-		     "Bad rows are named and left out. Events that are refused because the service is overloaded are sent\n"
-		     "again when it says so. A reward that stands twice in the file: the later row wins, unless one of the\n"
-		     "two had to be sent again.\n"
-		     "Exit code 1: rows were refused; 65: bad rows, with --strict; 69: nobody answers.\n");
-		arguments_print(arguments, COUNT_OF(arguments));
-		puts("\nexample: trovectl load rewards config/demo_rewards.csv");
+		print_help(arguments, COUNT_OF(arguments));
 		return EX_OK;
 	}
-	if (line.operand_count != 2 || strcmp(line.operands[0], "rewards") != 0) {
-		fputs("trovectl: expected: load rewards FILE; see trovectl load --help\n", stderr);
+	options.is_products = line.operand_count == 2 && strcmp(line.operands[0], "products") == 0;
+	if (line.operand_count != 2 || (!options.is_products && strcmp(line.operands[0], "rewards") != 0)) {
+		fputs("trovectl: expected: load rewards|products FILE; see trovectl load --help\n", stderr);
 		return EX_USAGE;
 	}
 	return load(settings, &options, line.operands[1]);

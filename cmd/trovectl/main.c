@@ -20,9 +20,10 @@ static const struct command {
 	{"health", health_main, "exit 0 when the service is ready for traffic"},
 	{"memory", memory_main, "print who holds the service's memory; --doctor: what is odd"},
 	{"send", send_main, "send events as JSON, from the argument or standard input"},
-	{"load", load_main, "put the rewards of a CSV file into the service"},
-	{"replay", replay_main, "send recorded positions or events, print what matched"},
+	{"load", load_main, "put the rewards or products of a CSV file into the service"},
+	{"replay", replay_main, "send recorded positions, events or order lines"},
 	{"watch", watch_main, "print publications as they come"},
+	{"ledger", ledger_main, "print every change of a payment, from the journal; checks that all adds up"},
 	{"journal", journal_main, "verify, dump or count the journal of a stopped service"},
 };
 

@@ -2,6 +2,9 @@
 #include "cmd/trovectl/complaint.h"
 #include "cmd/trovectl/exchange.h"
 #include "cmd/trovectl/percentile.h"
+#include "cmd/trovectl/replay_retail.h"
+#include "cmd/trovectl/retail.h"
+#include "cmd/trovectl/time_text.h"
 #include "cmd/trovectl/track.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -11,13 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 struct replay_options {
 	struct track_options track;
 	double rate; /* events per second; 0: as fast as it goes */
 	int64_t batch, in_flight, limit_events;
+	const char *by; /* order lines */
 	bool is_quiet;
 };
 
@@ -37,16 +40,6 @@ struct replay {
 static const char progress_unit[] = "events";
 
 /* ---- what matched --------------------------------------------------------------------- */
-
-static void format_time(int64_t ms, char *text, size_t capacity)
-{
-	struct tm parts;
-	time_t seconds = (time_t)(ms / 1000);
-	size_t used = 0;
-	if (gmtime_r(&seconds, &parts) != NULL) /* NULL: a year that no int holds */
-		used = strftime(text, capacity, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(text + used, capacity - used, ".%03dZ", (int)(ms % 1000));
-}
 
 static void print_match_json(const struct batch_event *e, const char *time, const struct frame_result *r,
                              const struct match_record *nearest)
@@ -76,8 +69,8 @@ static void print_match_json(const struct batch_event *e, const char *time, cons
 
 static void print_match(struct replay *p, const struct batch_event *e, const struct frame_result *r)
 {
-	char time[64], id_text[IDENTIFIER_TEXT_BYTES] = "-";
-	format_time(e->time_ms != 0 ? e->time_ms : clock_unix_ms(), time, sizeof time);
+	char time[TIME_TEXT_BYTES], id_text[IDENTIFIER_TEXT_BYTES] = "-";
+	time_format(e->time_ms != 0 ? e->time_ms : clock_unix_ms(), time);
 	const struct match_record *nearest = r->head->returned > 0 ? &r->matches[0] : NULL;
 	if (p->settings->json) {
 		print_match_json(e, time, r, nearest);
@@ -252,6 +245,27 @@ static int replay(const struct settings *settings, const struct replay_options *
 	return code;
 }
 
+/* What a CSV holds is told by its header. */
+static int replay_file(const struct settings *settings, struct replay_options *o)
+{
+	if (o->by != NULL && strcmp(o->by, "day") != 0 && strcmp(o->by, "invoice") != 0) {
+		fprintf(stderr, "trovectl: --by: '%s' is not allowed; expected day or invoice\n", o->by);
+		return EX_USAGE;
+	}
+	struct csv *csv = track_is_ndjson(&o->track) ? NULL : csv_open(o->track.path);
+	int code;
+	if (csv != NULL && retail_is(csv)) {
+		struct replay_retail_options retail = {o->track.path, o->by, o->rate, o->batch, o->in_flight};
+		code = replay_retail(settings, &retail, csv);
+		csv_close(&csv);
+		return code;
+	}
+	o->track.csv = csv;
+	o->batch = o->batch != 0 ? o->batch : 1;
+	o->in_flight = o->in_flight != 0 ? o->in_flight : 64;
+	return replay(settings, o);
+}
+
 static void print_help(const struct argument *arguments, size_t count)
 {
 	puts("usage: trovectl replay FILE(.csv|.ndjson)[.gz]\n\n"
@@ -264,18 +278,30 @@ static void print_help(const struct argument *arguments, size_t count)
 	     "Latency is that of the message in which an event went. With --rate events go out when they are due, whether\n"
 	     "or not earlier ones were answered, and latency counts from that moment, so that a service which stalls\n"
 	     "cannot make its own figures better (coordinated omission).\n"
-	     "Exit code 1: results were errors; 65: bad lines; 69: nobody answers.\n");
+	     "Exit code 1: results were errors; 65: bad lines; 69: nobody answers.\n\n"
+	     "A CSV with the columns unix_ms, invoice, sku, quantity, unit_price (or unit_price_minor) and currency, and where\n"
+	     "they are known customer and description, holds order lines. Each sku becomes a product; an invoice a cart that is\n"
+	     "filled, checked out and captured. An invoice that begins with C cancels: its lines are refunded on what the same\n"
+	     "customer bought of the same sku before and did not give back yet, the newest purchase first, whole pieces at the\n"
+	     "cancelled line's price, never more than that payment can still refund. The rest is reported as unmatched. Invoices\n"
+	     "that come to 0 (stock found or written off), and lines of the other sign, are left out. `at` is the recorded time.\n"
+	     "At the end it prints totals in minor units, of what the service confirmed; --by day or --by invoice prints rows on\n"
+	     "stdout, too (with tabs when piped).\n"
+	     "All ids are hashes of invoice, position of the line and kind of event. So when it broke off, send the file again from\n"
+	     "the start: what was done is answered again and not done again. For that the service must remember all of the ids:\n"
+	     "idempotency.capacity of at least the number of events (all lines, three for each invoice, one for each sku), within\n"
+	     "idempotency.age_ms; where it has forgotten one, the replay stops. Open carts wait a day.\n");
 	arguments_print(arguments, count);
 	puts("\nexample: trovectl replay config/demo_track.csv --rate 500");
 }
 
 int replay_main(int argc, char **argv, const struct settings *settings)
 {
-	struct replay_options o = {.batch = 1, .in_flight = 64, .track = {.radius = -1}};
+	struct replay_options o = {.track = {.radius = -1}};
 	const struct argument arguments[] = {
 		{"--rate", ARGUMENT_number, &o.rate, 0, 1e9, "events per second (0: as fast as replies come)"},
-		{"--batch", ARGUMENT_integer, &o.batch, 1, 4096, "events in one message (1)"},
-		{"--in-flight", ARGUMENT_integer, &o.in_flight, 1, 4096, "messages on their way at once (64)"},
+		{"--batch", ARGUMENT_integer, &o.batch, 1, 4096, "events in one message (1; order lines: 1024)"},
+		{"--in-flight", ARGUMENT_integer, &o.in_flight, 1, 4096, "messages on their way at once (64; order lines: 8)"},
 		{"--limit-events", ARGUMENT_integer, &o.limit_events, 1, 1e18, "stop after so many events"},
 		{"--radius", ARGUMENT_number, &o.track.radius, 0, 1e15, "CSV: around each position (each reward's own)"},
 		{"--limit", ARGUMENT_integer, &o.track.limit, 1, LOCATE_LIMIT_MAX, "CSV: rewards in an answer (16)"},
@@ -283,6 +309,7 @@ int replay_main(int argc, char **argv, const struct settings *settings)
 		{"--at-recorded", ARGUMENT_flag, &o.track.keeps_time, 0, 0, "CSV: ask as of the recorded time"},
 		{"--format", ARGUMENT_text, &o.track.format, 0, 0, "csv or ndjson (by the file's name)"},
 		{"--plane", ARGUMENT_flag, &o.track.is_plane, 0, 0, "coordinates are plain numbers, not degrees"},
+		{"--by", ARGUMENT_text, &o.by, 0, 0, "order lines: a row for each day or invoice, too"},
 		{"--quiet", ARGUMENT_flag, &o.is_quiet, 0, 0, "the summary only"},
 	};
 	struct command_line line = {.command = "replay", .arguments = arguments, .count = COUNT_OF(arguments)};
@@ -297,5 +324,5 @@ int replay_main(int argc, char **argv, const struct settings *settings)
 		return EX_USAGE;
 	}
 	o.track.path = line.operands[0];
-	return replay(settings, &o);
+	return replay_file(settings, &o);
 }

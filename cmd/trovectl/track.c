@@ -18,7 +18,7 @@ static bool ends_with(const char *text, const char *end)
 	return bytes >= end_bytes && memcmp(text + bytes - end_bytes, end, end_bytes) == 0;
 }
 
-static bool is_ndjson(const struct track_options *o)
+bool track_is_ndjson(const struct track_options *o)
 {
 	static const char *const ends[] = {".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz"};
 	if (o->format != NULL)
@@ -37,7 +37,7 @@ static int cannot_open(const char *path)
 
 static int open_csv(struct track *t)
 {
-	t->csv = csv_open(t->options.path);
+	t->csv = t->options.csv != NULL ? t->options.csv : csv_open(t->options.path);
 	if (t->csv == NULL)
 		return cannot_open(t->options.path);
 	t->x = csv_column(t->csv, "x|lon|longitude|lng");
@@ -74,7 +74,7 @@ int track_open(struct track *t, const struct track_options *options)
 		fputs("trovectl: --kinds: the list is too long\n", stderr);
 		return EX_USAGE;
 	}
-	int code = is_ndjson(options) ? open_ndjson(t) : open_csv(t);
+	int code = track_is_ndjson(options) ? open_ndjson(t) : open_csv(t);
 	if (code != EX_OK)
 		track_close(t);
 	return code;
@@ -158,18 +158,6 @@ static enum track_result next_row(struct track *t, struct batch_event *e, struct
 
 /* ---- NDJSON --------------------------------------------------------------------------- */
 
-static uint32_t text_end(struct wire_text text) { return text.bytes == 0 ? 0 : text.offset + text.bytes; }
-
-static uint32_t text_bytes_of(const struct event *event)
-{
-	if (event->type == EVENT_locate)
-		return text_end(event->locate->kinds);
-	if (event->type != EVENT_reward_put)
-		return 0;
-	uint32_t kind = text_end(event->reward_put->kind), name = text_end(event->reward_put->name);
-	return kind > name ? kind : name;
-}
-
 /* Who it was: the actor of a locate, else the event's id. */
 static void fill_source(struct batch_event *e)
 {
@@ -190,7 +178,7 @@ static enum track_result take_event(struct track *t, struct batch_event *e, stru
 		e->type = event.type;
 		e->line = t->line;
 		memcpy(&e->head, event.head, event_record_bytes(event.type));
-		e->text_bytes = text_bytes_of(&event);
+		e->text_bytes = batch_text_bytes(event.type, event.head);
 		memcpy(e->text, event.text, e->text_bytes);
 		e->time_ms = (e->head.flags & EVENT_HAS_AT) != 0 ? e->head.at_ms : 0;
 		fill_source(e);

@@ -18,6 +18,7 @@
 
 struct track_options {
 	const char *path;
+	struct csv *csv;     /* CSV: opened already, taken over by track_open; or NULL */
 	const char *format;  /* "csv", "ndjson", or NULL: by the file's name */
 	double radius;       /* CSV: below 0, each reward's own decides */
 	int64_t limit;       /* CSV: 0, the service's default */
@@ -39,6 +40,9 @@ struct track {
 };
 
 enum track_result { TRACK_EVENT, TRACK_END, TRACK_BAD };
+
+/* By the format, or the file's name. */
+bool track_is_ndjson(const struct track_options *options);
 
 /* A sysexits code; a message is on stderr when it is not 0. */
 int track_open(struct track *t, const struct track_options *options);

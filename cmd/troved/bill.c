@@ -11,7 +11,7 @@ enum {
 	PROGRAM_BYTES = 18 << 20, /* code and data of the program and its libraries, kept in memory: 14 MiB */
 	HEAP_BYTES = 16 << 20,   /* mimalloc's own, configuration, libevent, nng, jansson, zlib */
 	STACK_BYTES = 128 << 10, /* of a stack: 16 KiB; what is reserved is never touched */
-	OWN_THREADS = 4,          /* main, writer, merger, the journal's flusher */
+	OWN_THREADS = 5,          /* main, writer, merger, the journal's flusher, snapshots' */
 };
 
 static void add_process(const struct configuration *c, struct bill *bill)
@@ -33,6 +33,7 @@ void service_bill(const struct configuration *c, const struct numa *numa, struct
 	commerce_bill(&c->commerce, bill);
 	journal_bill(&c->journal, bill);
 	shard_bill(&c->shard, bill);
+	shard_snapshot_bill(&c->shard, &c->commerce, bill);
 	net_bill(&c->net, bill);
 	admin_bill(&c->admin, bill);
 	add_process(c, bill);

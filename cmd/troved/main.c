@@ -317,6 +317,7 @@ static int setup_shard(struct service *service)
 	struct shard_parts parts = {
 		.store = service->store,
 		.commerce = &service->commerce,
+		.commerce_options = &c->commerce,
 		.carts_ttl_ms = c->commerce.carts_ttl_ms,
 		.payments_ttl_ms = c->commerce.payments_ttl_ms,
 		.journal = &c->journal,

@@ -66,6 +66,7 @@ void commerce_teardown(struct commerce *c)
 
 void commerce_reset(struct commerce *c)
 {
+	idempotency_reset(&c->payment_history);
 	idempotency_reset(&c->idempotency);
 	claims_reset(&c->claims);
 	payments_reset(&c->payments);

@@ -164,6 +164,18 @@ uint32_t idempotency_blocks_used(const struct idempotency *w)
 	return count;
 }
 
+bool idempotency_oldest(const struct idempotency *w, int64_t now_ms, uint64_t *position)
+{
+	for (uint32_t i = 1; i <= w->block_count; i++) {
+		uint32_t block = (uint32_t)(((uint64_t)w->block + i) % w->block_count);
+		if (w->blocks[block].used == 0 || is_too_old(w, block * IDEMPOTENCY_BLOCK, now_ms))
+			continue;
+		*position = w->blocks[block].position;
+		return true;
+	}
+	return false;
+}
+
 /* Positions do not fall, and none wraps. */
 static bool is_in_order(const struct idempotency *w, const struct idempotency_block *b, const struct idempotency_entry *entries)
 {

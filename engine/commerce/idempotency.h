@@ -81,6 +81,8 @@ void idempotency_remember(struct idempotency *window, struct identifier id, uint
 typedef void idempotency_visitor(void *context, const struct idempotency_block *block, const struct idempotency_entry *entries);
 void idempotency_visit(const struct idempotency *window, idempotency_visitor *visit, void *context);
 uint32_t idempotency_blocks_used(const struct idempotency *window);
+/* The least position that an answer now or later may still come from. false: there is none. */
+bool idempotency_oldest(const struct idempotency *window, int64_t now_ms, uint64_t *position);
 /* Behind the last one, of the same seed (window->seed is set before); there is room. false: it cannot be, nothing was done. */
 bool idempotency_restore(struct idempotency *window, const struct idempotency_block *block,
                          const struct idempotency_entry *entries);

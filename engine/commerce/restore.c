@@ -67,8 +67,6 @@ static status restore_head(struct commerce_restore *r, const void *bytes)
 	memcpy(&h, bytes, sizeof h);
 	if (h.version != SAVED_VERSION)
 		return refuse(r, STATUS_malformed, "it was saved in format %u, and this program reads %u", h.version, SAVED_VERSION);
-	if (h.zero != 0)
-		return cannot_be(r, "a head that cannot be");
 	if (!has_room(r, "products.capacity", h.products, slots_room(&c->products.slots)) ||
 	    !has_room(r, "carts.capacity", h.carts, slots_room(&c->carts.slots)) ||
 	    !has_room(r, "carts.extents", h.extents, slots_room(&c->carts.extents)) ||
@@ -76,10 +74,13 @@ static status restore_head(struct commerce_restore *r, const void *bytes)
 	    !has_room(r, "claims.capacity", h.claims, slots_room(&c->claims.slots)) ||
 	    !has_room(r, "claims.capacity", h.claims, slots_room(&c->claims.tallies)) ||
 	    !has_room(r, "idempotency.capacity", (uint64_t)h.blocks * IDEMPOTENCY_BLOCK,
-	              (uint64_t)c->idempotency.block_count * IDEMPOTENCY_BLOCK))
+	              (uint64_t)c->idempotency.block_count * IDEMPOTENCY_BLOCK) ||
+	    !has_room(r, "payments.history", (uint64_t)h.history * IDEMPOTENCY_BLOCK,
+	              (uint64_t)c->payment_history.block_count * IDEMPOTENCY_BLOCK))
 		return r->status;
 	r->head = h;
 	c->idempotency.seed = h.seed;
+	c->payment_history.seed = h.seed;
 	return STATUS_ok;
 }
 
@@ -210,22 +211,34 @@ static status restore_claim(struct commerce_restore *r, const void *bytes)
 	return STATUS_ok;
 }
 
-static status restore_block(struct commerce_restore *r, const void *bytes)
+static status restore_entries(struct commerce_restore *r, struct idempotency *window, const void *bytes)
 {
 	struct saved_block s;
 	struct idempotency_entry entries[IDEMPOTENCY_BLOCK];
 	memcpy(&s, bytes, sizeof s);
-	if (!counts(r, &r->found.blocks, r->head.blocks))
-		return r->status;
 	if (s.used > IDEMPOTENCY_BLOCK || !is_zero(s.entries + s.used, (IDEMPOTENCY_BLOCK - s.used) * sizeof *s.entries))
 		return cannot_be(r, "remembered events that cannot be");
 	for (uint32_t i = 0; i < s.used; i++)
 		entries[i] = (struct idempotency_entry){{s.entries[i].key[0], s.entries[i].key[1]},
 		                                        {s.entries[i].content[0], s.entries[i].content[1]}, s.entries[i].offset};
 	struct idempotency_block block = {s.position, s.newest_s, s.used};
-	if (!idempotency_restore(&r->commerce->idempotency, &block, entries))
+	if (!idempotency_restore(window, &block, entries))
 		return cannot_be(r, "remembered events that cannot be, or not behind the last ones");
 	return STATUS_ok;
+}
+
+static status restore_block(struct commerce_restore *r, const void *bytes)
+{
+	if (!counts(r, &r->found.blocks, r->head.blocks))
+		return r->status;
+	return restore_entries(r, &r->commerce->idempotency, bytes);
+}
+
+static status restore_history(struct commerce_restore *r, const void *bytes)
+{
+	if (!counts(r, &r->found.history, r->head.history))
+		return r->status;
+	return restore_entries(r, &r->commerce->payment_history, bytes);
 }
 
 /* ---- the stream -------------------------------------------------------------------------------------- */
@@ -233,7 +246,8 @@ static status restore_block(struct commerce_restore *r, const void *bytes)
 static bool is_empty(const struct commerce *c)
 {
 	return c->products.by_sku.count == 0 && c->carts.by_id.count == 0 && c->payments.by_id.count == 0 &&
-	       c->claims.by_id.count == 0 && c->idempotency.count == 0;
+	       c->claims.by_id.count == 0 && c->idempotency.count == 0 &&
+	       c->payment_history.count == 0;
 }
 
 void commerce_restore_start(struct commerce_restore *r, struct commerce *c)
@@ -256,6 +270,7 @@ static status restore_record(struct commerce_restore *r, uint32_t kind, const vo
 	case SAVED_payment: return restore_payment(r, bytes);
 	case SAVED_claim: return restore_claim(r, bytes);
 	case SAVED_block: return restore_block(r, bytes);
+	case SAVED_history: return restore_history(r, bytes);
 	case SAVED_END: break;
 	}
 	return cannot_be(r, "an unknown kind");
@@ -266,6 +281,7 @@ status commerce_restore_put(void *restore, uint32_t kind, const void *bytes, siz
 	static const uint16_t sizes[SAVED_END - SAVED_head] = {
 		sizeof(struct saved_head), sizeof(struct saved_product), sizeof(struct saved_cart), sizeof(struct saved_discount),
 		sizeof(struct saved_line), sizeof(struct saved_payment), sizeof(struct saved_claim), sizeof(struct saved_block),
+		sizeof(struct saved_block),
 	};
 	struct commerce_restore *r = restore;
 	if (r->status != STATUS_ok)
@@ -289,6 +305,6 @@ status commerce_restore_finish(struct commerce_restore *r)
 		return r->status;
 	bool is_complete = h->version != 0 && !is_cart_open(r) && f->products == h->products && f->carts == h->carts &&
 	                   f->extents == h->extents && f->payments == h->payments && f->claims == h->claims &&
-	                   f->blocks == h->blocks;
+	                   f->blocks == h->blocks && f->history == h->history;
 	return is_complete ? STATUS_ok : cannot_be(r, "behind it something is missing");
 }

@@ -29,6 +29,7 @@ static void put_head(struct saving *s)
 		.payments = c->payments.by_id.count,
 		.claims = c->claims.by_id.count,
 		.blocks = idempotency_blocks_used(&c->idempotency),
+		.history = idempotency_blocks_used(&c->payment_history),
 	};
 	put(s, SAVED_head, &head, sizeof head);
 }
@@ -103,23 +104,36 @@ static void put_claim(void *context, const struct claim *c)
 	put(context, SAVED_claim, &saved, sizeof saved);
 }
 
-static void put_block(void *context, const struct idempotency_block *b, const struct idempotency_entry *entries)
+static void put_entries(struct saving *s, enum saved_kind kind, const struct idempotency_block *b,
+                        const struct idempotency_entry *entries)
 {
 	struct saved_block saved = {.position = b->position, .newest_s = b->newest_s, .used = b->used};
 	for (uint32_t i = 0; i < b->used; i++)
 		saved.entries[i] = (struct saved_entry){
 			{entries[i].key[0], entries[i].key[1]}, {entries[i].content[0], entries[i].content[1]}, entries[i].offset};
-	put(context, SAVED_block, &saved, sizeof saved);
+	put(s, kind, &saved, sizeof saved);
+}
+
+static void put_block(void *context, const struct idempotency_block *b, const struct idempotency_entry *entries)
+{
+	put_entries(context, SAVED_block, b, entries);
+}
+
+static void put_history(void *context, const struct idempotency_block *b, const struct idempotency_entry *entries)
+{
+	put_entries(context, SAVED_history, b, entries);
 }
 
 status commerce_save(const struct commerce *c, commerce_put *put_record, void *context)
 {
 	struct saving s = {.commerce = c, .put = put_record, .context = context};
+	CHECK(c->payment_history.seed == c->idempotency.seed, "the windows have seeds of their own");
 	put_head(&s);
 	products_visit(&c->products, put_product, &s);
 	carts_visit(&c->carts, put_cart, &s);
 	payments_visit(&c->payments, put_payment, &s);
 	claims_visit(&c->claims, put_claim, &s);
 	idempotency_visit(&c->idempotency, put_block, &s);
+	idempotency_visit(&c->payment_history, put_history, &s);
 	return s.status;
 }

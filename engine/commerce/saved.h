@@ -28,17 +28,19 @@ enum saved_kind : uint32_t {
 	SAVED_payment,
 	SAVED_claim,
 	SAVED_block,
+	SAVED_history, /* a block of payment_history */
 	SAVED_END,
 };
 
 /* How many of each follow, so that an instance that is too small refuses before anything is in it. */
 struct saved_head {
-	uint32_t version, zero;
-	uint64_t seed; /* of the hashes in remembered entries: secret */
+	uint32_t version, history; /* blocks of payment_history */
+	uint64_t seed; /* of the hashes in remembered entries, of both windows: secret */
 	uint32_t products, carts, extents, payments, claims, blocks;
 };
 static_assert(sizeof(struct saved_head) == 40);
-static_assert(offsetof(struct saved_head, seed) == 8 && offsetof(struct saved_head, products) == 16 &&
+static_assert(offsetof(struct saved_head, history) == 4 && offsetof(struct saved_head, seed) == 8 &&
+              offsetof(struct saved_head, products) == 16 &&
               offsetof(struct saved_head, carts) == 20 && offsetof(struct saved_head, extents) == 24 &&
               offsetof(struct saved_head, payments) == 28 && offsetof(struct saved_head, claims) == 32 &&
               offsetof(struct saved_head, blocks) == 36);

@@ -134,8 +134,10 @@ static status line_begin(const struct state *state, const struct planning *p, co
 {
 	const struct cart_line_record *r = p->event->cart_line;
 	*cart = carts_find(&state->commerce->carts, id_of(r->cart, r->head.flags, EVENT_CART_IS_UUID));
-	if (*cart == NULL)
-		return refuse_cart(p, STATUS_not_found, NULL);
+	if (*cart == NULL) {
+		(void)refuse_cart(p, STATUS_not_found, NULL);
+		return STATUS_not_found;
+	}
 	struct effect_cart_line *e = (void *)effect_take(p->arena, sizeof *e, EFFECT_cart_line, p->event, p->now_ms);
 	*effect = e;
 	if (e == NULL)
@@ -179,9 +181,9 @@ static status plan_more(const struct state *state, const struct planning *p, can
                         struct effect_head **effect)
 {
 	const struct carts *carts = &state->commerce->carts;
-	const struct cart *cart;
-	struct effect_cart_line *e;
-	currency_code currency;
+	const struct cart *cart = NULL;
+	struct effect_cart_line *e = NULL;
+	currency_code currency = 0;
 	struct victim victim;
 	struct cart_totals totals;
 	status s = line_begin(state, p, &cart, &e);
@@ -217,8 +219,8 @@ static status cart_set_plan(const struct state *state, const struct planning *p,
 static status cart_remove_plan(const struct state *state, const struct planning *p, struct effect_head **effect)
 {
 	const struct carts *carts = &state->commerce->carts;
-	const struct cart *cart;
-	struct effect_cart_line *e;
+	const struct cart *cart = NULL;
+	struct effect_cart_line *e = NULL;
 	struct cart_totals totals;
 	status s = line_begin(state, p, &cart, &e);
 	if (s != STATUS_ok)

@@ -148,7 +148,7 @@ static status find_place(const struct state *state, const struct planning *p, co
 status payment_plan_new(const struct state *state, const struct planning *p, const struct payment *asked, int64_t amount,
                         struct payment *after, struct victim *victim)
 {
-	struct payment before;
+	struct payment before = {};
 	bool exists = payment_find(state, id_unpack(asked->id, false), &before);
 	*after = *asked;
 	status s = payment_plan(exists ? &before : NULL, PAYMENT_DO_authorize, amount, after);
@@ -186,7 +186,7 @@ static status authorize_plan(const struct state *state, const struct planning *p
 		.flags = flags_of(r->head.flags),
 	};
 	struct payment after;
-	struct victim victim;
+	struct victim victim = {};
 	status s = payment_plan_new(state, p, &asked, r->amount, &after, &victim);
 	return s != STATUS_ok ? s : finish_plan(p, &after, r->amount, &victim, effect);
 }
@@ -200,8 +200,8 @@ static int64_t difference(const struct payment *before, const struct payment *af
 static status plan_change(const struct state *state, const struct planning *p, struct wire_id payment,
                           enum payment_event event, int64_t amount, struct effect_head **effect)
 {
-	struct payment before, after;
-	struct victim victim;
+	struct payment before = {}, after;
+	struct victim victim = {};
 	bool exists = payment_find(state, id_of(payment, p->event->head->flags, EVENT_PAYMENT_IS_UUID), &before);
 	status s = payment_plan(exists ? &before : NULL, event, amount == AMOUNT_ALL ? PAYMENT_ALL : amount, &after);
 	if (s != STATUS_ok)

@@ -154,6 +154,13 @@ status journal_read(struct journal *journal, uint64_t after, uint32_t limit, jou
  */
 status journal_fetch(struct journal *journal, uint64_t place, journal_visitor *visit, void *context);
 
+/* A file that was begun. Its records' places, and those of no older file, are not below its own. */
+struct journal_file {
+	uint64_t first_sequence, place;
+};
+/* The oldest first, at most so many; how many there are. */
+size_t journal_files(struct journal *journal, struct journal_file *files, size_t capacity);
+
 /* Records below sequence are needed no more: whole files of them are reused or removed, soon. */
 void journal_drop_before(struct journal *journal, uint64_t sequence);
 

@@ -129,6 +129,16 @@ status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_v
 	return read;
 }
 
+size_t journal_files(struct journal *j, struct journal_file *files, size_t capacity)
+{
+	pthread_mutex_lock(&j->control);
+	size_t count = j->file_count < capacity ? j->file_count : capacity;
+	for (size_t i = 0; i < count; i++)
+		files[i] = (struct journal_file){j->files[i].first_sequence, journal_place(j->files[i].number, 0)};
+	pthread_mutex_unlock(&j->control);
+	return count;
+}
+
 void journal_drop_before(struct journal *j, uint64_t sequence)
 {
 	uint64_t before = atomic_load(&j->drop_below);

@@ -93,4 +93,5 @@ void shard_write_metrics(const struct shard *shard, struct cursor *out)
 	metric_write_value(out, "trove_publications_dropped_total", (double)metric_read(&shard->held.dropped));
 	write_latency(shard, out);
 	write_journal(shard, out);
+	shadow_write_metrics(shard->shadow, out);
 }

@@ -1,14 +1,15 @@
 /*
- * What a start does: read the journal, carry out every effect again by the code that carries out
- * live ones, remember the ids. Rewards are put into the store at the end, once each: as they were
- * last, over those of rewards.file.
+ * What a start does: put the newest whole snapshot into the empty state, read the journal behind it, carry
+ * out every effect again by the code that carries out live ones, remember the ids. Rewards that
+ * changed behind the snapshot are put into the store at the end, once each: as they were last, over
+ * those of the snapshot and of rewards.file.
  */
 #include "engine/shard/shard_private.h"
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
-#include "engine/router/dispatch.h"
-#include "proto/content.h"
+#include "engine/journal/snapshot.h"
+#include "engine/shard/replay.h"
 
 #include <stdlib.h>
 
@@ -20,23 +21,19 @@ struct reward_change {
 
 struct recovery {
 	struct shard *shard;
-	struct state state; /* without the store */
+	struct replay replay;
 	struct reward_change *rewards;
 	size_t reward_count, reward_room;
-	status status; /* of the first record that cannot be carried out */
-	uint64_t sequence;
-	const char *why;
+	uint64_t replayed, replayed_bytes; /* behind the snapshot */
+	bool puts; /* which rewards of a snapshot are taken: those that were put, or removed */
+	struct loading loading;
+	struct snapshots snapshots;
+	struct snapshot_found found;
 };
 
-static void fail(struct recovery *r, status s, uint64_t sequence, const char *why)
+static bool keep_reward(void *context, const struct effect_head *effect)
 {
-	r->status = s;
-	r->sequence = sequence;
-	r->why = why;
-}
-
-static bool keep_reward(struct recovery *r, const struct effect_head *effect)
-{
+	struct recovery *r = context;
 	if (r->reward_count == r->reward_room) {
 		size_t room = r->reward_room == 0 ? 1024 : 2 * r->reward_room;
 		struct reward_change *grown = realloc(r->rewards, room * sizeof *grown);
@@ -57,46 +54,18 @@ static bool keep_reward(struct recovery *r, const struct effect_head *effect)
 static void carry_out(void *context, const struct journal_record *record)
 {
 	struct recovery *r = context;
-	struct shard *shard = r->shard;
-	const struct effect_head *effect = record->body;
-	struct event event;
-	if (r->status != STATUS_ok)
-		return;
-	if (!effect_is_whole(record->body, record->body_bytes)) {
-		fail(r, STATUS_malformed, record->sequence, "holds no effect that this version knows");
-		return;
-	}
-	if ((effect->type == EFFECT_reward_put || effect->type == EFFECT_reward_remove) && !keep_reward(r, effect)) {
-		fail(r, STATUS_pool_exhausted, record->sequence, "does not fit into memory");
-		return;
-	}
-	dispatch_effect((enum effect_type)effect->type)->apply(&r->state, effect, record->place);
-	if (effect_event(effect, &event)) {
-		struct idempotency *window = &shard->parts.commerce->idempotency;
-		idempotency_remember(window, event_id(&event), content_hash(&event, window->seed), record->place, effect->at_ms);
-	}
-	shard->seq = record->sequence;
-	shard->now_ms = effect->at_ms;
+	replay_record(&r->replay, record);
+	r->replayed++;
+	r->replayed_bytes += sizeof(struct journal_record) + record->body_bytes;
 }
 
 /* ---- rewards ------------------------------------------------------------------------------------- */
 
-/* Both effects have the id at the same place. */
-static struct wire_id reward_id(const struct effect_head *effect)
-{
-	return ((const struct effect_reward_remove *)(const void *)effect)->reward;
-}
-static_assert(offsetof(struct effect_reward_put, reward) == offsetof(struct effect_reward_remove, reward));
-
 static int by_id(const void *left, const void *right)
 {
 	const struct reward_change *a = left, *b = right;
-	struct wire_id x = reward_id(a->effect), y = reward_id(b->effect);
-	if (x.high != y.high)
-		return x.high < y.high ? -1 : 1;
-	if (x.low != y.low)
-		return x.low < y.low ? -1 : 1;
-	return a->order < b->order ? -1 : a->order > b->order;
+	int order = wire_id_order(reward_effect_id(a->effect), reward_effect_id(b->effect));
+	return order != 0 ? order : a->order < b->order ? -1 : a->order > b->order;
 }
 
 /* The merger may be behind: then wait for it. */
@@ -108,7 +77,7 @@ static void make_way(struct shard *shard)
 
 static status put_reward(struct shard *shard, const struct effect_head *effect)
 {
-	struct wire_id wire = reward_id(effect);
+	struct wire_id wire = reward_effect_id(effect);
 	struct identifier id = {wire.low, wire.high, (effect->flags & EVENT_REWARD_IS_UUID) != 0};
 	struct reward reward;
 	bool is_put = effect->type == EFFECT_reward_put;
@@ -124,18 +93,26 @@ static status put_reward(struct shard *shard, const struct effect_head *effect)
 	}
 }
 
-static status put_rewards(struct recovery *r)
+/* Removals first: they make room. */
+static status put_rewards_of(struct recovery *r, enum effect_type type)
 {
 	status s = STATUS_ok;
-	if (r->reward_count != 0)
-		qsort(r->rewards, r->reward_count, sizeof *r->rewards, by_id);
 	for (size_t i = 0; i < r->reward_count && s == STATUS_ok; i++) {
-		struct wire_id id = reward_id(r->rewards[i].effect);
-		bool is_last = i + 1 == r->reward_count || !id_equal(id, reward_id(r->rewards[i + 1].effect));
-		if (is_last)
-			s = put_reward(r->shard, r->rewards[i].effect);
+		const struct effect_head *effect = r->rewards[i].effect;
+		bool is_last = i + 1 == r->reward_count ||
+		               !id_equal(reward_effect_id(effect), reward_effect_id(r->rewards[i + 1].effect));
+		if (is_last && effect->type == type)
+			s = put_reward(r->shard, effect);
 	}
 	return s;
+}
+
+static status put_rewards(struct recovery *r)
+{
+	if (r->reward_count != 0)
+		qsort(r->rewards, r->reward_count, sizeof *r->rewards, by_id);
+	status s = put_rewards_of(r, EFFECT_reward_remove);
+	return s == STATUS_ok ? put_rewards_of(r, EFFECT_reward_put) : s;
 }
 
 static void count_taken(void *context, struct wire_id reward, uint64_t taken)
@@ -155,48 +132,170 @@ static void forget_rewards(struct recovery *r)
 	free(r->rewards);
 }
 
+/* ---- the snapshot ----------------------------------------------------------------------------------- */
+
+static const char too_many_rewards[] =
+	"the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes";
+
+static status load_reward(void *context, const struct effect_head *effect)
+{
+	struct recovery *r = context;
+	return r->puts == (effect->type == EFFECT_reward_put) ? put_reward(r->shard, effect) : STATUS_ok;
+}
+
+static status visit_reward(void *context, uint32_t kind, const void *bytes, size_t count)
+{
+	(void)count; /* it was whole when it was read the first time */
+	return kind == SAVED_reward ? load_reward(context, bytes) : STATUS_ok;
+}
+
+/* Why it cannot be loaded: the snapshot's reader says it, or who takes it. */
+static status cannot_load(const struct recovery *r, status s, struct journal_report *report)
+{
+	const char *why = r->loading.text[0] != '\0' ? r->loading.text :
+	                  s == STATUS_pool_exhausted || s == STATUS_overloaded ? too_many_rewards : r->snapshots.text;
+	snprintf(report->text, sizeof report->text, "the snapshot of seq %llu cannot be loaded (%s): %.900s",
+	         (unsigned long long)r->found.sequence, status_code(s), why);
+	return s;
+}
+
+/* Twice, because rewards that are removed make room for others. */
+static status load_snapshot(struct recovery *r, struct journal_report *report)
+{
+	loading_start(&r->loading, &r->replay);
+	r->loading.reward = load_reward;
+	r->loading.context = r;
+	status s = snapshot_read(&r->snapshots, r->found.sequence, loading_visit, &r->loading);
+	status finished = s == STATUS_ok || r->loading.restore.status != STATUS_ok ? loading_finish(&r->loading) : s;
+	if (finished == STATUS_ok) {
+		r->puts = true;
+		finished = snapshot_read(&r->snapshots, r->found.sequence, visit_reward, r);
+	}
+	if (finished != STATUS_ok)
+		return cannot_load(r, finished, report);
+	store_publish(r->shard->state.store);
+	return STATUS_ok;
+}
+
+static status refuse_without_journal(const struct recovery *r, struct journal_report *report)
+{
+	snprintf(report->text, sizeof report->text,
+	         "there are snapshots in %s, but no journal that goes on from one: put the journal's files back from a copy; or "
+	         "move the snapshots away to begin with nothing",
+	         r->shard->parts.journal->directory);
+	return STATUS_malformed;
+}
+
+/* *after: the record behind which the journal is needed. */
+static status start_from_snapshot(struct recovery *r, uint64_t *after, struct journal_report *report)
+{
+	uint64_t identity[2];
+	*after = 0;
+	status s = snapshots_open(&r->snapshots, &(struct snapshot_options){.directory = r->shard->parts.journal->directory,
+	                                                                    .account = r->shard->options.account});
+	if (s != STATUS_ok) {
+		snprintf(report->text, sizeof report->text, "%s", r->snapshots.text);
+		return s;
+	}
+	bool has_journal = snapshot_journal_identity(r->shard->parts.journal->directory, identity) == STATUS_ok;
+	s = snapshot_find(&r->snapshots, has_journal ? identity : NULL, &r->found);
+	if (s == STATUS_not_found)
+		return STATUS_ok;
+	if (!has_journal)
+		return refuse_without_journal(r, report);
+	if (r->found.refused != 0)
+		log_warning("snapshot", "passed over, %u of them: %s", r->found.refused, r->found.text);
+	if (s == STATUS_malformed)
+		return STATUS_ok; /* the journal may still hold everything */
+	if (s != STATUS_ok) {
+		snprintf(report->text, sizeof report->text, "%s", r->snapshots.text);
+		return s;
+	}
+	*after = r->found.sequence;
+	return load_snapshot(r, report);
+}
+
 /* ---- all of it -------------------------------------------------------------------------------------- */
 
 static status finish(struct recovery *r, struct journal_report *report)
 {
 	struct shard *shard = r->shard;
-	if (r->status != STATUS_ok) {
+	const struct replay *replay = &r->replay;
+	if (replay->status != STATUS_ok) {
 		snprintf(report->text, sizeof report->text,
 		         "record %llu %s (%s); start the version that wrote it, or look at it with trovectl journal dump",
-		         (unsigned long long)r->sequence, r->why, status_code(r->status));
-		return r->status;
+		         (unsigned long long)replay->failed, replay->why, status_code(replay->status));
+		return replay->status;
 	}
 	status s = put_rewards(r);
 	if (s != STATUS_ok) {
-		snprintf(report->text, sizeof report->text,
-		         "the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes");
+		snprintf(report->text, sizeof report->text, "%s", too_many_rewards);
 		return s;
 	}
 	claims_visit_tallies(&shard->parts.commerce->claims, count_taken, shard);
 	store_publish(shard->state.store);
 	shard->seq = report->last;
 	shard->committed = shard->seq;
+	shard->now_ms = replay->now_ms;
 	shard->state.journal = shard->journal;
+	shard->start = (struct shadow_start){r->found.sequence, r->found.created_ms, r->replayed_bytes};
 	return STATUS_ok;
+}
+
+static void say_start(const struct recovery *r, const struct journal_report *report, int64_t start_ns)
+{
+	if (report->is_torn)
+		log_warning("journal", "%s", report->text);
+	if (r->found.bytes != 0)
+		log_info("snapshot", "that of seq %llu (%llu bytes) was loaded", (unsigned long long)r->found.sequence,
+		         (unsigned long long)r->found.bytes);
+	log_info("journal", "%llu records replayed in %lld ms, the last seq is %llu", (unsigned long long)r->replayed,
+	         (long long)((clock_monotonic_ns() - start_ns) / 1000000), (unsigned long long)report->last);
+}
+
+/* Snapshots were there, none is good, and the journal does not reach back to the first record. */
+static void explain_loss(const struct recovery *r, struct journal_report *report)
+{
+	if (r->found.refused == 0 || report->first <= 1)
+		return;
+	snprintf(report->text, sizeof report->text,
+	         "no snapshot can be used (%.600s), and the journal alone begins with record %llu: nothing was changed. Put a "
+	         "snapshot back from a copy, or start from a backup of %.200s",
+	         r->found.text, (unsigned long long)report->first, r->shard->parts.journal->directory);
+}
+
+static status open_and_replay(struct recovery *r, struct journal_report *report)
+{
+	struct shard *shard = r->shard;
+	struct journal_options options = *shard->parts.journal;
+	uint64_t after;
+	options.account = shard->options.account;
+	options.released = shard_on_released;
+	options.context = shard;
+	status s = start_from_snapshot(r, &after, report);
+	if (s != STATUS_ok)
+		return s;
+	s = journal_open(&shard->journal, &options, after, carry_out, r, report);
+	if (s == STATUS_malformed && after == 0)
+		explain_loss(r, report);
+	return s == STATUS_ok ? finish(r, report) : s;
 }
 
 status shard_recover(struct shard *shard, struct journal_report *report)
 {
-	struct recovery r = {.shard = shard, .state = shard->state};
-	r.state.store = NULL;
-	int64_t start = clock_monotonic_ns();
-	struct journal_options options = *shard->parts.journal;
-	options.account = shard->options.account;
-	options.released = shard_on_released;
-	options.context = shard;
-	status s = journal_open(&shard->journal, &options, 0, carry_out, &r, report);
+	struct recovery *r = calloc(1, sizeof *r);
+	int64_t start_ns = clock_monotonic_ns();
+	if (r == NULL)
+		return STATUS_pool_exhausted;
+	r->shard = shard;
+	r->snapshots.directory = r->snapshots.file = -1;
+	r->replay = (struct replay){.state = shard->state, .keep_reward = keep_reward, .context = r};
+	r->replay.state.store = NULL;
+	status s = open_and_replay(r, report);
 	if (s == STATUS_ok)
-		s = finish(&r, report);
-	if (s == STATUS_ok && report->is_torn)
-		log_warning("journal", "%s", report->text);
-	if (s == STATUS_ok)
-		log_info("journal", "%llu records replayed in %lld ms, the last seq is %llu", (unsigned long long)report->records,
-		         (long long)((clock_monotonic_ns() - start) / 1000000), (unsigned long long)report->last);
-	forget_rewards(&r);
+		say_start(r, report, start_ns);
+	snapshots_close(&r->snapshots);
+	forget_rewards(r);
+	free(r);
 	return s;
 }

@@ -241,6 +241,12 @@ static struct state state_of(const struct shard_parts *parts, bool is_plane)
 	};
 }
 
+static status start_shadow(struct shard *shard)
+{
+	status s = shadow_setup(&shard->shadow, &shard->options, &shard->parts, shard->journal, &shard->start);
+	return s == STATUS_not_found ? STATUS_ok : s;
+}
+
 static status setup_parts(struct shard *shard, struct journal_report *report)
 {
 	const struct shard_options *o = &shard->options;
@@ -258,6 +264,8 @@ static status setup_parts(struct shard *shard, struct journal_report *report)
 		s = STATUS_pool_exhausted;
 	if (s == STATUS_ok && shard->parts.journal != NULL)
 		s = shard_recover(shard, report);
+	if (s == STATUS_ok)
+		s = start_shadow(shard);
 	return s == STATUS_ok ? start_writer(shard) : s;
 }
 
@@ -286,6 +294,7 @@ enum { STOP_WAIT_MS = 2000 };
 
 void shard_stop(struct shard *shard)
 {
+	shadow_stop(shard->shadow);
 	if (!shard->has_thread)
 		return;
 	shard->has_thread = false;
@@ -307,6 +316,7 @@ void shard_teardown(struct shard **out)
 	if (shard == NULL)
 		return;
 	shard_stop(shard);
+	shadow_teardown(&shard->shadow);
 	if (shard->journal != NULL)
 		journal_close(&shard->journal);
 	if (shard->workers != NULL)

@@ -32,7 +32,11 @@
 	O(integer, shard, queue, "events.queue", "1024", 2, 1 << 20, "", startup, \
 	  "Messages with changes that may wait for the writer (a power of two); beyond it they are answered overloaded.") \
 	O(integer, shard, writer_cpu, "events.writer_cpu", "-1", -1, NUMBER_SET_LIMIT - 1, "", startup, \
-	  "Processor that the writer's thread keeps to, with its memory on that processor's node; -1: any.")
+	  "Processor that the writer's thread keeps to, with its memory on that processor's node; -1: any.") \
+	O(integer, shard, snapshot_bytes, "data.snapshot_bytes", "256MiB", 0, INT64_C(1) << 40, "bytes", startup, \
+	  "A snapshot is made after so much journal (or an eighth of what it may take); 0: never, and the journal only grows.") \
+	O(integer, shard, retention_ms, "data.retention_ms", "86400000", 0, 315360000000, "ms", startup, \
+	  "How long the journal is kept for feed.read after snapshots hold its records; less when data.segments_max is near.")
 
 struct shard_options {
 	SHARD_OPTIONS(OPTION_MEMBER)
@@ -49,6 +53,8 @@ bool shard_options_agree(const struct shard_options *options, struct option_prob
 
 /* What a shard of these options takes at most. */
 void shard_bill(const struct shard_options *options, struct bill *bill);
+/* And its snapshots. */
+void shard_snapshot_bill(const struct shard_options *options, const struct commerce_options *commerce, struct bill *bill);
 
 /* Readers that the store must have room for. */
 #define SHARD_READERS(workers) ((workers) + 1)
@@ -59,6 +65,7 @@ struct shard;
 struct shard_parts {
 	struct store *store;
 	struct commerce *commerce;
+	const struct commerce_options *commerce_options; /* for snapshots; NULL: none are made */
 	int64_t carts_ttl_ms, payments_ttl_ms;
 	const struct journal_options *journal; /* NULL: nothing is kept, changes are answered at once (tests) */
 	/* What happened, once it is durable; or NULL. Any thread, one call at a time; must not block. */

@@ -8,6 +8,7 @@
 #include "engine/base/wakeup.h"
 #include "engine/handler/handler.h"
 #include "engine/shard/held.h"
+#include "engine/shard/shadow.h"
 #include "engine/shard/worker.h"
 #include "proto/reply.h"
 
@@ -21,6 +22,7 @@ struct shard {
 	struct shard_parts parts;
 	struct state state;
 	struct journal *journal; /* or NULL */
+	struct shadow *shadow;   /* or NULL */
 	struct held held;
 	struct worker *workers; /* options.workers of them, then the writer's */
 	struct worker *writer;
@@ -32,6 +34,7 @@ struct shard {
 	uint64_t touched[TOUCHED]; /* by hash of an object's key: the last change of it, or of a namesake */
 	int64_t now_ms;       /* Unix time that never goes back */
 	int64_t swept_ns;
+	struct shadow_start start;
 	uint32_t cart_hand, payment_hand;
 	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;

@@ -29,7 +29,7 @@ static size_t size_of(uint32_t kind)
 {
 	static const size_t sizes[] = {sizeof(struct saved_head), sizeof(struct saved_product), sizeof(struct saved_cart),
 	                               sizeof(struct saved_discount), sizeof(struct saved_line), sizeof(struct saved_payment),
-	                               sizeof(struct saved_claim), sizeof(struct saved_block)};
+	                               sizeof(struct saved_claim), sizeof(struct saved_block), sizeof(struct saved_block)};
 	return sizes[kind - SAVED_head];
 }
 
@@ -37,7 +37,7 @@ static void put_head(struct commerce_restore *r, const uint8_t counts[6])
 {
 	struct saved_head head = {.version = SAVED_VERSION, .products = counts[0] % 6, .carts = counts[1] % 6,
 	                          .extents = counts[2] % 8, .payments = counts[3] % 6, .claims = counts[4] % 6,
-	                          .blocks = counts[5] % 4};
+	                          .blocks = counts[5] % 4, .history = counts[5] / 4 % 4};
 	(void)commerce_restore_put(r, SAVED_head, &head, sizeof head);
 }
 

@@ -4,6 +4,7 @@
 #endif
 #include "engine/journal/journal.h"
 
+#include "proto/content.h"
 #include "proto/effect.h"
 #include "tests/support/journal_files.h"
 
@@ -39,20 +40,47 @@ static void open_journal(struct bench *b)
 	assert_int_equal(journal_open(&b->journal, &options, 0, NULL, NULL, &report), STATUS_ok);
 }
 
+/* As a handler makes them: the event that asked stands behind. */
+static void append_put(struct bench *b)
+{
+	struct reward_put_record record = {.head = {.id = {.low = 1}, .flags = EVENT_HAS_ID}, .reward = {.low = 1139},
+	                                   .x = 1.5, .y = -2, .stock = 7, .until_ms = 9, .per_actor = 1};
+	struct event event = {.type = EVENT_reward_put, .reward_put = &record};
+	struct {
+		struct effect_reward_put put;
+		uint8_t request[sizeof record];
+	} e = {.put = {.reward = {.low = 1139}, .x = 1.5, .y = -2, .stock = 7, .until_ms = 9, .per_actor = 1, .kind_bytes = 6,
+	               .name_bytes = 5}};
+	e.put.head = (struct effect_head){.bytes = sizeof e, .type = EFFECT_reward_put, .event_type = EVENT_reward_put,
+	                                  .request_bytes = sizeof record, .flags = EVENT_HAS_ID, .id = {.low = 1}};
+	memcpy(e.put.kind, "coffee", 6);
+	memcpy(e.put.name, "Abbey", 5);
+	content_pack(&event, e.request);
+	append(b, EFFECT_reward_put, &e, sizeof e);
+}
+
+static void append_removal(struct bench *b)
+{
+	struct reward_key_record record = {.head = {.id = {.low = 2}, .flags = EVENT_HAS_ID}, .reward = {.low = 42}};
+	struct event event = {.type = EVENT_reward_remove, .reward_key = &record};
+	struct {
+		struct effect_reward_remove removal;
+		uint8_t request[sizeof record];
+	} e = {.removal = {.reward = {.low = 42}}};
+	e.removal.head = (struct effect_head){.bytes = sizeof e, .type = EFFECT_reward_remove, .event_type = EVENT_reward_remove,
+	                                      .request_bytes = sizeof record, .flags = EVENT_HAS_ID, .id = {.low = 2}};
+	content_pack(&event, e.request);
+	append(b, EFFECT_reward_remove, &e, sizeof e);
+}
+
 static int make_bench(void **state)
 {
 	struct bench *b = calloc(1, sizeof *b);
 	*state = b;
 	make_folder(b->folder);
 	open_journal(b);
-	struct effect_reward_put put = {.head = {.bytes = sizeof put, .type = EFFECT_reward_put}, .reward = {.low = 1139},
-	                                .x = 1.5, .y = -2, .stock = 7, .kind_bytes = 6, .name_bytes = 5};
-	memcpy(put.kind, "coffee", 6);
-	memcpy(put.name, "Abbey", 5);
-	append(b, EFFECT_reward_put, &put, sizeof put);
-	struct effect_reward_remove removal = {.head = {.bytes = sizeof removal, .type = EFFECT_reward_remove},
-	                                       .reward = {.low = 42}};
-	append(b, EFFECT_reward_remove, &removal, sizeof removal);
+	append_put(b);
+	append_removal(b);
 	append(b, 999, "\x01\xff\x10", 3);
 	/* A known type of another size: shown as bytes, not misread. */
 	append(b, EFFECT_reward_put, "short", 5);

@@ -44,8 +44,14 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do traffic; done
 events() {
 	awk -v from="$1" 'BEGIN { for (i = from; i < from + 4000; i++) {
 		printf "{\"type\":\"locate\",\"x\":-122.%d,\"y\":37.7%d,\"radius\":500}\n", 40 + i % 9, i % 10
-		if (i % 4 == 0)
+		if (i % 16 == 0)
 			printf "{\"type\":\"reward.put\",\"id\":%d,\"reward\":%d,\"x\":1,\"y\":2,\"radius\":50}\n", i, 7000 + i % 50
+		if (i % 16 == 4)
+			printf "{\"type\":\"payment.authorize\",\"id\":%d,\"payment\":%d,\"amount\":5,\"currency\":\"EUR\"}\n", i, i
+		if (i % 16 == 8)
+			printf "{\"type\":\"cart.open\",\"id\":%d,\"cart\":%d,\"currency\":\"EUR\"}\n", i, i
+		if (i % 16 == 12)
+			printf "{\"type\":\"product.put\",\"id\":%d,\"sku\":\"s%d\",\"unit_price\":5,\"currency\":\"EUR\"}\n", i, i % 99
 	} }'
 }
 mkfifo "$work/fifo"
@@ -66,7 +72,7 @@ wait_until settled 20000
 equal "no faults on threads that answer, over 5000 events" "$before" "$(faults)"
 exec 3>&-
 wait "$sender"
-equal "every event was answered" 20000 "$(grep -c -e '"type":"located"' -e '"type":"ok"' "$work/sent")"
+equal "every event was answered" 20000 "$(grep -c '"type":"\(located\|ok\|payment\|cart\)"' "$work/sent")"
 adds_up "under load"
 if [ "$(member allocations_total)" -gt 0 ]; then
 	equal "no allocations of ours after the start" 0 "$(member frozen_allocations_total)"

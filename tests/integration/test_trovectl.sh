@@ -18,11 +18,11 @@ is_json() { python3 -c 'import json,sys; [json.loads(l) for l in open(sys.argv[1
 
 # ---- without a service ---------------------------------------------------------------------
 run 0 help "$ctl" --help
-for command in ping status health send load replay watch journal; do
+for command in ping status health send load replay watch journal ledger; do
 	holds "$command is in the help" "  $command " "$work/out"
 done
 run 0 version "$ctl" --version
-for command in ping status health send load replay watch journal; do
+for command in ping status health send load replay watch journal ledger; do
 	run 0 "$command --help" "$ctl" "$command" --help
 	holds "$command --help has an example" 'example: trovectl' "$work/out"
 done
@@ -32,7 +32,7 @@ bad 64 'unknown option' 'trovectl: ping has no option --cuont; see trovectl ping
 bad 64 'not a number' "trovectl: --count: 'x' is not allowed; expected an integer from 1 to" ping --count x
 bad 64 'value missing' 'trovectl: --url needs a value' ping --url
 bad 64 'too many operands' 'send takes one message, not 2' send a b
-bad 64 'load of what' 'expected: load rewards FILE' load products x.csv
+bad 64 'load of what' 'expected: load rewards|products FILE' load shops x.csv
 bad 64 'journal without a folder' 'journal takes verify, dump or stat, and a directory' journal verify
 bad 64 'journal what' "journal knows verify, dump and stat, not 'mend'" journal mend "$work"
 bad 66 'journal nowhere' 'there is no journal' journal verify "$work"
@@ -71,6 +71,20 @@ equal 'load: nothing lost by overload' 302 "$(metric trove_rewards)"
 head -c 2000 "$work/demo.csv.gz" >"$work/cut.csv.gz"
 run 65 'load of a file that breaks off' "$ctl" load rewards "$work/cut.csv.gz" --strict
 run 65 'load without columns' "$ctl" load rewards config/trove.yaml
+
+printf '%s\n' sku,unit_price,currency,name A1,250,GBP,Mug 'A1B,x,GBP,no price' 'A2,5,gbp,no currency' ',5,GBP,no sku' \
+	A3,0,GBP, >"$work/p.csv"
+for turn in first second; do
+	run 0 "load products, $turn time" "$ctl" load products "$work/p.csv"
+	holds "load products: summary, $turn time" 'loaded 2 products' "$work/err"
+done
+holds 'load products: bad rows are named' "p.csv:3: unit_price: 'x' is not allowed" "$work/err"
+holds 'load products: currency' 'p.csv:4: currency: ' "$work/err"
+holds 'load products: sku' 'p.csv:5: sku: ' "$work/err"
+equal 'load products: a product' '"sku":"A1","unit_price":250,"currency":"GBP","name":"Mug"' \
+	"$("$ctl" send '{"type":"product.get","sku":"A1"}' | grep -o '"sku":.*"Mug"')"
+run 65 'load products --strict' "$ctl" load products "$work/p.csv" --strict
+run 65 'load products without columns' "$ctl" load products config/demo_rewards.csv
 
 # Messages in flight, replies in order.
 awk 'BEGIN { for (i = 1; i <= 3000; i++) printf "{\"type\":\"ping\",\"id\":%d}\n", i }' >"$work/pings"

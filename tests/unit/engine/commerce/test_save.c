@@ -111,13 +111,15 @@ static void fill(struct commerce *c)
 	add_claim(c, 30);
 	for (uint64_t n = 1; n <= 70; n++)
 		idempotency_remember(&c->idempotency, id(n), n, 100 + n, NOW_MS);
+	for (uint64_t n = 10; n < 13; n++)
+		idempotency_remember(&c->payment_history, id(n), 0, 150 + n, NOW_MS);
 }
 
 static struct commerce_options small(uint64_t seed)
 {
 	return (struct commerce_options){
 		.products_capacity = 2, .carts_capacity = 6, .carts_extents = 5, .payments_capacity = 4, .claims_capacity = 4,
-		.idempotency_capacity = 64, .idempotency_age_ms = INT32_MAX, .seed = seed};
+		.idempotency_capacity = 64, .idempotency_age_ms = INT32_MAX, .payments_history = 64, .seed = seed};
 }
 
 static int make_bench(void **state)
@@ -165,6 +167,8 @@ static void the_same_comes_out(void **state)
 	assert_int_equal(restore(b, -1, -1), STATUS_ok);
 	assert_true(commerce_digest(&b->from) == commerce_digest(&b->to));
 	assert_int_equal(idempotency_find(&b->to.idempotency, id(5), 5, NOW_MS).position, 105);
+	assert_int_equal(idempotency_find(&b->to.payment_history, id(11), 0, NOW_MS).position, 161);
+	assert_int_equal(idempotency_find(&b->to.payment_history, id(13), 0, NOW_MS).match, IDEMPOTENCY_new);
 	assert_int_equal(claims_count(&b->to.claims, id(90), id(50)), claims_count(&b->from.claims, id(90), id(50)));
 	assert_int_equal(claims_taken(&b->to.claims, id(51)), claims_taken(&b->from.claims, id(51)));
 	struct victim victim;
@@ -273,16 +277,17 @@ static void a_small_instance_names_its_option(void **state)
 {
 	struct bench *b = *state;
 	static const char *const keys[] = {"products.capacity", "carts.capacity", "carts.extents", "payments.capacity",
-	                                   "claims.capacity", "idempotency.capacity"};
+	                                   "claims.capacity", "idempotency.capacity", "payments.history"};
 	for (unsigned i = 0; i < COUNT_OF(keys); i++) {
 		struct commerce_options o = small(3);
 		struct commerce c;
 		struct commerce_restore r;
 		int64_t *capacities[] = {&o.products_capacity, &o.carts_capacity, &o.carts_extents, &o.payments_capacity,
-		                         &o.claims_capacity, &o.idempotency_capacity};
-		*capacities[i] -= i == 5 ? 64 : 1;
+		                         &o.claims_capacity, &o.idempotency_capacity, &o.payments_history};
+		*capacities[i] -= i >= 5 ? 64 : 1;
 		b->stream.bytes[offsetof(struct saved_head, products)] = 2;
 		b->stream.bytes[offsetof(struct saved_head, blocks)] = i == 5 ? 3 : 2;
+		b->stream.bytes[offsetof(struct saved_head, history)] = i == 6 ? 3 : 1;
 		if (*capacities[i] == 0)
 			*capacities[i] = 1;
 		assert_int_equal(commerce_setup(&c, &o), STATUS_ok);

@@ -1,0 +1,307 @@
+/* ledger: every change of a payment, out of the journal's files, for accountants. */
+#include "cmd/trovectl/ledger.h"
+
+#include "cmd/trovectl/commands.h"
+#include "cmd/trovectl/ledger_sqlite.h"
+#include "cmd/trovectl/time_text.h"
+#include "engine/base/check.h"
+#include "proto/json_write.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, ROW_BYTES = 1024 };
+
+struct ledger_options {
+	const char *journal, *data, *format, *output, *from, *to;
+	int64_t from_ms, to_ms; /* from <= time < to */
+};
+
+struct writing {
+	struct ledger_options options;
+	struct ledger_books books;
+	FILE *out;                   /* CSV and NDJSON */
+	struct ledger_sqlite *sqlite;
+	bool is_ndjson, has_begun, is_broken; /* broken: nothing more can be written */
+	uint64_t bad_seq;                     /* of a record that cannot be read */
+	uint64_t written;
+};
+
+/* ---- rows ------------------------------------------------------------------------------- */
+
+static void write_id(struct cursor *c, bool is_there, struct wire_id id, bool is_uuid)
+{
+	char text[IDENTIFIER_TEXT_BYTES];
+	if (is_there)
+		cursor_bytes(c, text, identifier_format((struct identifier){id.low, id.high, is_uuid}, text));
+}
+
+/* No field holds a comma, a quote or a line end. */
+static void write_csv(struct cursor *c, const struct ledger_row *row, const char *time, const char *recorded)
+{
+	const struct payment_record *p = &row->payment;
+	cursor_format(c, "%" PRIu64 ",%s,", row->seq, time);
+	write_id(c, true, p->payment, (p->flags & EVENT_PAYMENT_IS_UUID) != 0);
+	cursor_format(c, ",%s,%" PRId64 ",%.3s,%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",", ledger_event_name(row->event),
+	              row->amount, p->currency, payment_state_name((enum payment_state)p->state), p->authorized, p->captured,
+	              p->refunded, p->voided);
+	write_id(c, (p->flags & EVENT_HAS_CART) != 0, p->cart, (p->flags & EVENT_CART_IS_UUID) != 0);
+	cursor_literal(c, ",");
+	write_id(c, (p->flags & EVENT_HAS_ACTOR) != 0, p->actor, (p->flags & EVENT_ACTOR_IS_UUID) != 0);
+	cursor_literal(c, ",");
+	write_id(c, row->has_id, (struct wire_id){row->id.low, row->id.high}, row->id.is_uuid);
+	cursor_format(c, ",%s\n", recorded);
+}
+
+static void write_json(struct cursor *c, const struct ledger_row *row, const char *time, const char *recorded)
+{
+	const struct payment_record *p = &row->payment;
+	cursor_format(c, "{\"seq\":%" PRIu64 ",\"time\":\"%s\"", row->seq, time);
+	JSON_ID(c, "payment", p->payment, p->flags, EVENT_PAYMENT_IS_UUID);
+	cursor_format(c, ",\"event\":\"%s\",\"amount\":%" PRId64 ",\"currency\":\"%.3s\",\"state\":\"%s\"",
+	              ledger_event_name(row->event), row->amount, p->currency, payment_state_name((enum payment_state)p->state));
+	JSON_INTEGER(c, "authorized", p->authorized);
+	JSON_INTEGER(c, "captured", p->captured);
+	JSON_INTEGER(c, "refunded", p->refunded);
+	JSON_INTEGER(c, "voided", p->voided);
+	if ((p->flags & EVENT_HAS_CART) != 0)
+		JSON_ID(c, "cart", p->cart, p->flags, EVENT_CART_IS_UUID);
+	if ((p->flags & EVENT_HAS_ACTOR) != 0)
+		JSON_ID(c, "actor", p->actor, p->flags, EVENT_ACTOR_IS_UUID);
+	if (row->has_id) {
+		cursor_literal(c, ",\"id\":");
+		json_write_identifier(c, row->id);
+	}
+	cursor_format(c, ",\"recorded\":\"%s\"}\n", recorded);
+}
+
+static bool write_text(struct writing *w, const struct ledger_row *row)
+{
+	char time[TIME_TEXT_BYTES], recorded[TIME_TEXT_BYTES], bytes[ROW_BYTES];
+	struct cursor c;
+	cursor_init(&c, bytes, sizeof bytes);
+	time_format(row->time_ms, time);
+	time_format(row->recorded_ms, recorded);
+	(w->is_ndjson ? write_json : write_csv)(&c, row, time, recorded);
+	CHECK(!c.full, "a row of more than %d bytes", ROW_BYTES);
+	return fwrite(bytes, 1, cursor_used(&c), w->out) == cursor_used(&c);
+}
+
+static void see_record(void *context, const struct journal_record *record)
+{
+	struct writing *w = context;
+	struct ledger_row row;
+	if (w->is_broken)
+		return;
+	if (!w->has_begun)
+		w->books.is_late = record->sequence > 1;
+	w->has_begun = true;
+	switch (ledger_row_of(record, &row)) {
+	case LEDGER_OTHER: return;
+	case LEDGER_BAD:
+		w->bad_seq = record->sequence;
+		w->is_broken = true;
+		return;
+	case LEDGER_ROW: break;
+	}
+	if (!ledger_enter(&w->books, &row)) {
+		w->is_broken = true;
+		return;
+	}
+	if (row.time_ms < w->options.from_ms || row.time_ms >= w->options.to_ms)
+		return;
+	w->written++;
+	w->is_broken = !(w->sqlite != NULL ? ledger_sqlite_add(w->sqlite, &row) : write_text(w, &row));
+}
+
+/* ---- where it goes: a file has its name when it is whole -------------------------------------- */
+
+static int open_output(struct writing *w, const char *making)
+{
+	char problem[256];
+	bool is_sqlite = strcmp(w->options.format, "sqlite") == 0;
+	w->is_ndjson = strcmp(w->options.format, "ndjson") == 0;
+	w->out = stdout;
+	if (w->options.output != NULL)
+		(void)unlink(making);
+	if (is_sqlite && (w->sqlite = ledger_sqlite_open(making, problem, sizeof problem)) == NULL) {
+		fprintf(stderr, "trovectl: %s: %s\n", making, problem);
+		return EX_CANTCREAT;
+	}
+	if (!is_sqlite && w->options.output != NULL && (w->out = fopen(making, "we")) == NULL) {
+		fprintf(stderr, "trovectl: %s: %s\n", making, strerror(errno));
+		return EX_CANTCREAT;
+	}
+	if (!is_sqlite && !w->is_ndjson)
+		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n", w->out);
+	return EX_OK;
+}
+
+static int close_output(struct writing *w, const char *making, int code)
+{
+	char problem[256] = "";
+	const char *name = w->options.output != NULL ? w->options.output : "standard output";
+	bool is_ok = true;
+	if (w->sqlite != NULL) {
+		is_ok = ledger_sqlite_close(&w->sqlite, problem, sizeof problem);
+	} else if (ferror(w->out) != 0 || (w->out == stdout ? fflush(w->out) : fclose(w->out)) != 0) {
+		is_ok = false;
+		snprintf(problem, sizeof problem, "%s", strerror(errno));
+	}
+	if (is_ok && code == EX_OK && w->options.output != NULL && rename(making, w->options.output) != 0) {
+		is_ok = false;
+		snprintf(problem, sizeof problem, "%s", strerror(errno));
+	}
+	if (!is_ok)
+		fprintf(stderr, "trovectl: %s: %s\n", name, problem);
+	if (w->options.output != NULL && (!is_ok || code != EX_OK))
+		(void)unlink(making);
+	return code != EX_OK ? code : is_ok ? EX_OK : EX_IOERR;
+}
+
+/* ---- the command --------------------------------------------------------------------------------- */
+
+static int say(const char *directory, const char *text, int code)
+{
+	fprintf(stderr, "trovectl: %s: %s\n", directory, text);
+	return code;
+}
+
+static int judge_journal(status s, const struct journal_report *report, const char *directory)
+{
+	const char *text = report->text[0] != '\0' ? report->text : status_text(s);
+	if (s == STATUS_ok && report->is_torn)
+		fprintf(stderr, "trovectl: %s: %s\n", directory, report->text);
+	if (s == STATUS_ok)
+		return EX_OK;
+	say(directory, text, 0);
+	if (s == STATUS_invalid_state)
+		fputs("trovectl: stop the service (SIGTERM), or give the journal of a copy: cp -a DIRECTORY COPY, then --journal COPY\n",
+		      stderr);
+	return s == STATUS_not_found       ? EX_NOINPUT
+	       : s == STATUS_invalid_state ? EX_UNAVAILABLE
+	       : s == STATUS_malformed     ? EX_DATAERR
+	                                   : EX_IOERR;
+}
+
+static int judge_books(struct writing *w, const char *directory)
+{
+	char text[128];
+	if (w->bad_seq != 0) {
+		snprintf(text, sizeof text, "record %" PRIu64 " is no effect that this program knows", w->bad_seq);
+		return say(directory, text, EX_DATAERR);
+	}
+	if (w->books.problem[0] != '\0' || !ledger_agrees(&w->books))
+		return say(directory, w->books.problem, EX_DATAERR);
+	if (w->is_broken)
+		return EX_OK; /* said when the output is closed */
+	if (w->books.is_late)
+		fprintf(stderr, "trovectl: %s: the journal does not go back to the first change; entries before it are not here\n",
+		        directory);
+	fprintf(stderr, "%" PRIu64 " payments, %" PRIu64 " entries, %" PRIu64 " written; payments and entries agree\n",
+	        w->books.payments, w->books.entries, w->written);
+	for (uint32_t i = 0; i < w->books.currencies; i++) {
+		const struct ledger_currency *c = &w->books.currency[i];
+		fprintf(stderr, "%s  authorized %" PRId64 "  captured %" PRId64 "  refunded %" PRId64 "  voided %" PRId64 "\n", c->name,
+		        c->entries.authorized, c->entries.captured, c->entries.refunded, c->entries.voided);
+	}
+	return EX_OK;
+}
+
+static int run(struct writing *w, const char *directory)
+{
+	struct journal_report report;
+	char making[PATH_BYTES + 8] = "";
+	if (w->options.output != NULL)
+		snprintf(making, sizeof making, "%s.making", w->options.output);
+	int code = open_output(w, making);
+	if (code != EX_OK)
+		return code;
+	status s = journal_verify(directory, 0, see_record, w, &report);
+	code = judge_journal(s, &report, directory);
+	if (code == EX_OK)
+		code = judge_books(w, directory);
+	code = close_output(w, making, code);
+	ledger_books_free(&w->books);
+	return code;
+}
+
+static bool read_time(const char *name, const char *text, int64_t *ms)
+{
+	if (text == NULL || time_parse(text, ms))
+		return true;
+	fprintf(stderr, "trovectl: %s: '%s' is not allowed; expected 2026-11-21, 2026-11-21T10:00:00Z or Unix milliseconds\n", name,
+	        text);
+	return false;
+}
+
+static int usage(const char *text)
+{
+	fprintf(stderr, "trovectl: %s; see trovectl ledger --help\n", text);
+	return EX_USAGE;
+}
+
+static int run_checked(struct ledger_options *o)
+{
+	struct writing w = {};
+	char directory[PATH_BYTES];
+	o->from_ms = INT64_MIN;
+	o->to_ms = INT64_MAX;
+	if ((o->journal == NULL) == (o->data == NULL))
+		return usage("ledger takes --data DIR or --journal DIR");
+	if (strcmp(o->format, "csv") != 0 && strcmp(o->format, "ndjson") != 0 && strcmp(o->format, "sqlite") != 0)
+		return usage("ledger --format knows csv, ndjson and sqlite");
+	if (strcmp(o->format, "sqlite") == 0 && o->output == NULL)
+		return usage("ledger --format sqlite needs --output FILE");
+	if (!read_time("--from", o->from, &o->from_ms) || !read_time("--to", o->to, &o->to_ms))
+		return EX_USAGE;
+	int bytes = snprintf(directory, sizeof directory, o->data != NULL ? "%s/journal" : "%s",
+	                     o->data != NULL ? o->data : o->journal);
+	if (bytes < 0 || (size_t)bytes >= sizeof directory || (o->output != NULL && strlen(o->output) >= PATH_BYTES))
+		return usage("ledger: a path is too long");
+	w.options = *o;
+	return run(&w, directory);
+}
+
+static void print_help(const struct argument *arguments, size_t count)
+{
+	puts("usage: trovectl ledger --data DIR | --journal DIR [--format csv|ndjson|sqlite] [--output FILE]\n\n"
+	     "Every change of a payment as one row, out of the journal of a service that is stopped; nothing is changed.\n"
+	     "Columns: seq, time (of the event: its `at`, or when it was done), payment, event (authorized, captured, refunded,\n"
+	     "voided, expired), amount (minor units), currency, state, authorized, captured, refunded, voided (the payment after\n"
+	     "it), cart, actor, id (the event's; none when time did it), recorded (when it was done).\n"
+	     "It proves itself: every entry must follow from those before it, 0 <= refunded <= captured, captured + voided <=\n"
+	     "authorized, and the sums over all payments must be the sums over all entries; else exit code 65. --from and --to\n"
+	     "choose what is written, all is checked. A summary goes to stderr. A file gets its name when it is whole.\n\n"
+	     "--format sqlite writes a database: payments (last state), entries (all changes), days (a view: sums per day and\n"
+	     "currency). For example, what was taken and given back in January:\n"
+	     "  sqlite3 ledger.db \"SELECT day, captured - refunded FROM days WHERE day LIKE '2011-01-%'\"\n"
+	     "Exit codes: 0 ok, 65 damaged or does not add up, 66 no journal there, 69 in use, 73 and 74 cannot be written.\n");
+	arguments_print(arguments, count);
+	puts("\nexample: trovectl ledger --data /var/lib/trove --from 2026-11-01 --to 2026-12-01 >november.csv");
+}
+
+int ledger_main(int argc, char **argv, const struct settings *settings)
+{
+	struct ledger_options o = {.format = settings->json ? "ndjson" : "csv"};
+	const struct argument arguments[] = {
+		{"--data", ARGUMENT_text, &o.data, 0, 0, "the service's data directory"},
+		{"--journal", ARGUMENT_text, &o.journal, 0, 0, "or its journal"},
+		{"--format", ARGUMENT_text, &o.format, 0, 0, "csv, ndjson or sqlite (csv; with --json ndjson)"},
+		{"--output", ARGUMENT_text, &o.output, 0, 0, "a file (standard output)"},
+		{"--from", ARGUMENT_text, &o.from, 0, 0, "rows of this moment and later: a day, a time, or Unix milliseconds"},
+		{"--to", ARGUMENT_text, &o.to, 0, 0, "rows before this moment"},
+	};
+	struct command_line line = {.command = "ledger", .arguments = arguments, .count = COUNT_OF(arguments)};
+	if (!arguments_parse(&line, argc, argv))
+		return EX_USAGE;
+	if (line.wants_help) {
+		print_help(arguments, COUNT_OF(arguments));
+		return EX_OK;
+	}
+	return line.operand_count != 0 ? usage("ledger takes no operands") : run_checked(&o);
+}

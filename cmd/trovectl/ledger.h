@@ -1,0 +1,67 @@
+/*
+ * ledger: changes of payments, as rows, out of a journal; and the books that prove that they add up.
+ * The books are the caller's, until ledger_books_free. One thread.
+ */
+#ifndef CMD_TROVECTL_LEDGER_H
+#define CMD_TROVECTL_LEDGER_H
+
+#include "engine/journal/journal.h"
+#include "proto/effect.h"
+
+/* ---- rows ---- */
+
+enum ledger_event { LEDGER_authorized, LEDGER_captured, LEDGER_refunded, LEDGER_voided, LEDGER_expired };
+
+struct ledger_row {
+	uint64_t seq;
+	int64_t time_ms;     /* when it happened: the event's `at`, or when it was done */
+	int64_t recorded_ms; /* when it was done */
+	int64_t amount;
+	enum ledger_event event;
+	struct payment_record payment; /* after it */
+	bool has_id;                   /* time has none */
+	struct identifier id;          /* the event's */
+};
+
+enum ledger_result { LEDGER_ROW, LEDGER_OTHER, LEDGER_BAD };
+
+/* LEDGER_OTHER: the record is about something else. */
+enum ledger_result ledger_row_of(const struct journal_record *record, struct ledger_row *row);
+/* Static text. */
+const char *ledger_event_name(enum ledger_event event);
+
+/* ---- books ---- */
+
+struct ledger_sums {
+	int64_t authorized, captured, refunded, voided; /* voided: and expired */
+};
+
+struct ledger_account {
+	struct wire_id payment;
+	struct ledger_sums sums;
+	uint32_t currency; /* of the books, + 1; 0: a free place */
+};
+
+struct ledger_currency {
+	char name[CURRENCY_BYTES + 1];
+	struct ledger_sums entries, opening; /* opening: what stood in payments from before the journal's start */
+};
+
+enum { LEDGER_CURRENCIES_MAX = 200 };
+
+struct ledger_books {
+	struct ledger_account *account; /* open addressing; places is a power of two */
+	uint64_t places, payments, entries;
+	struct ledger_currency currency[LEDGER_CURRENCIES_MAX];
+	uint32_t currencies;
+	bool is_late; /* the journal does not begin with its first record */
+	char problem[256]; /* empty: all agree so far */
+};
+
+/* Enters a row. false: no memory, or the row does not follow from those before; problem says so. */
+bool ledger_enter(struct ledger_books *books, const struct ledger_row *row);
+/* Whether the sums over all payments are those over all entries; else problem says which are not. */
+bool ledger_agrees(struct ledger_books *books);
+void ledger_books_free(struct ledger_books *books);
+
+#endif

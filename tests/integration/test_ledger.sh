@@ -1,0 +1,179 @@
+#!/bin/sh
+# Order lines go in, the ledger comes out, and both equal a computation that knows nothing of trove:
+# per invoice, per day and in all. Again after kill -9 in the middle and everything sent once more.
+set -u
+. tests/support/service.sh
+ctl=$bin/trovectl
+
+# Rows of our own: a repeated sku at two prices, a repeated line, interleaved invoices, returns in part, in
+# parts, beyond what was bought, at a higher price, without a customer, before the sale; free goods; dollars.
+{
+	echo unix_ms,invoice,customer,sku,description,quantity,unit_price_minor,currency
+	cat <<-ROWS
+	1291191000000,C900,70,MUG,Mug bought long ago,-1,250,GBP
+	1291191960000,1001,70,MUG,  A mug ,6,250,GBP
+	1291191960000,1001,70,MUG,A mug,2,225,GBP
+	1291191960000,1001,70,MUG,A mug,6,250,GBP
+	1291191970000,1002,71,BOWL,"A bowl, blue",3,999,GBP
+	1291191970000,1003,,MUG,A mug,1,300,GBP
+	1291191980000,1002,71,LID,A lid,1,0,GBP
+	1291191990000,1004,,FOUND,found in the cellar,40,0,GBP
+	1291191990000,1005,,FOUND,gone again,-3,0,GBP
+	1291278360000,1006,70,MUG,A mug,4,240,GBP
+	1291278360000,1006,70,PLATE,A plate,1,1,GBP
+	1291278380000,C901,70,MUG,A mug,-7,250,GBP
+	1291278390000,C902,71,BOWL,,-5,999,GBP
+	1291278390000,C903,70,PLATE,dearer than it was,-1,100000,GBP
+	1291278390000,C904,,MUG,nobody,-1,300,GBP
+	1291364760000,1007,acme inc,MUG,A mug,1000,199,USD
+	1291364770000,C905,acme inc,MUG,A mug,-10,199,USD
+	1291364770000,C906,acme inc,MUG,A mug,-10,199,GBP
+	ROWS
+} >"$work/own.csv"
+
+start() {
+	service_start --set idempotency.capacity=300000 --set carts.capacity=2000 --set payments.capacity=2000 \
+		--set payments.history=20000
+}
+
+# What awk says of the rows, and what the ledger and the replay's map from invoices to payments say.
+by_awk() { awk -f tests/integration/retail_totals.awk "$1" | LC_ALL=C sort; }
+# by_ledger MAP LEDGER
+by_ledger() {
+	awk -F'\t' -v ledger="$2" '
+		NR == 1 { next }
+		$2 == "sale" { invoice[$3] = $1; lines += $6; sales++ }
+		{ unmatched += $9 }
+		END {
+			while ((getline row < ledger) > 0) {
+				split(row, f, ",")
+				if (f[4] == "captured") { captured[f[3]] += f[5]; day_captured[substr(f[2], 1, 10)] += f[5]; all += f[5] }
+				if (f[4] == "refunded") { refunded[f[3]] += f[5]; day_refunded[substr(f[2], 1, 10)] += f[5]; back += f[5] }
+				days[substr(f[2], 1, 10)] = 1
+			}
+			delete days["time"]
+			for (p in captured) printf "invoice %s %.0f %.0f\n", invoice[p], captured[p], refunded[p]
+			for (d in days) printf "day %s %.0f %.0f\n", d, day_captured[d], day_refunded[d]
+			printf "all %.0f %.0f %.0f %.0f %.0f\n", sales, lines, all, back, unmatched
+		}' "$1" | LC_ALL=C sort
+}
+# Days on which only something unmatched was cancelled are in no ledger.
+with_money() { awk '!($1 == "day" && $3 == 0 && $4 == 0)'; }
+
+# compare NAME CSV: the map is in $work/map, the service is stopped.
+compare() {
+	run 0 "$1: ledger" "$ctl" ledger --data "$work/data"
+	holds "$1: it agrees with itself" 'payments and entries agree' "$work/err"
+	cp "$work/out" "$work/ledger.csv"
+	by_awk "$2" | with_money >"$work/expected"
+	by_ledger "$work/map" "$work/ledger.csv" >"$work/found"
+	equal "$1: equals awk" '' "$(diff "$work/expected" "$work/found" | head -n 6)"
+	check "$1: and there was something" test "$(wc -l <"$work/expected")" -gt 5
+}
+
+# ---- our own rows ---------------------------------------------------------------------------
+start
+run 0 'replay order lines' "$ctl" replay "$work/own.csv" --by invoice
+cp "$work/out" "$work/map"
+holds 'totals' 'GBP             4        8           7708        3         4747       104538' "$work/err"
+run 0 'once more' "$ctl" replay "$work/own.csv" --by invoice --json
+holds 'everything was done before' '"replayed":31,"sent_again":0,"errors":0,' "$work/out"
+equal 'the catalogue has the first price' '"sku":"MUG","unit_price":250,"currency":"GBP","name":"A mug"' \
+	"$("$ctl" send '{"type":"product.get","sku":"MUG"}' | grep -o '"sku".*mug"')"
+run 0 'by day' "$ctl" replay "$work/own.csv" --by day
+equal 'by day: a row' "$(printf '2010-12-02\tGBP\t1\t2\t961\t3\t4747\t102298')" "$(grep '^2010-12-02.GBP' "$work/out")"
+run 69 'the ledger of a running service' "$ctl" ledger --data "$work/data"
+holds 'says what to do' 'stop the service' "$work/err"
+service_stop
+compare 'own rows' "$work/own.csv"
+
+run 0 'ndjson' "$ctl" ledger --data "$work/data" --format ndjson
+equal 'ndjson: as many rows' "$(($(wc -l <"$work/ledger.csv") - 1))" "$(wc -l <"$work/out")"
+check 'ndjson is JSON' python3 -c 'import json,sys; [json.loads(l) for l in open(sys.argv[1])]' "$work/out"
+run 0 'a day of it' "$ctl" ledger --journal "$work/data/journal" --from 2010-12-02 --to 2010-12-03
+equal 'a day of it: its rows' "$(grep -c ',2010-12-02T' "$work/ledger.csv")" "$(($(wc -l <"$work/out") - 1))"
+run 0 'sqlite' "$ctl" ledger --data "$work/data" --format sqlite --output "$work/ledger.db"
+equal 'sqlite: entries' "$(($(wc -l <"$work/ledger.csv") - 1))" "$(sqlite3 "$work/ledger.db" 'SELECT count(*) FROM entries')"
+sums_of() { sqlite3 "$work/ledger.db" "SELECT sum(captured), sum(refunded) FROM $1"; }
+equal 'sqlite: payments and entries come to the same' "$(sums_of payments)" "$(sums_of days)"
+equal 'sqlite: a day' "$(awk '$2 == "2010-12-01" { print $3 "|" $4 }' "$work/found")" \
+	"$(sqlite3 "$work/ledger.db" "SELECT captured, refunded FROM days WHERE day = '2010-12-01'")"
+run 64 'sqlite to nowhere' "$ctl" ledger --data "$work/data" --format sqlite
+run 64 'no such format' "$ctl" ledger --data "$work/data" --format xml
+run 64 'no such time' "$ctl" ledger --data "$work/data" --from yesterday
+run 64 'no directory' "$ctl" ledger
+run 66 'no journal' "$ctl" ledger --data "$work"
+run 73 'no folder to write to' "$ctl" ledger --data "$work/data" --output "$work/none/x.csv"
+
+# Every change of a payment, and its order.
+rm -rf "$work/data"
+start
+"$ctl" send '[{"type":"payment.authorize","id":1,"payment":1,"amount":100,"currency":"EUR","actor":7,"cart":9},
+	{"type":"payment.capture","id":2,"payment":1,"amount":60},{"type":"payment.refund","id":3,"payment":1,"amount":10},
+	{"type":"payment.void","id":4,"payment":1},
+	{"type":"payment.authorize","id":5,"payment":2,"amount":5,"currency":"EUR","ttl_ms":1000},
+	{"type":"payment.capture","id":6,"payment":3}]' >"$work/out"
+expired() { "$ctl" send '{"type":"payment.get","payment":2}' | grep -q '"state":"expired"'; }
+check 'a payment expires' wait_until expired
+service_stop
+"$ctl" ledger --data "$work/data" 2>"$work/err" | cut -d, -f1,3-14 >"$work/found"
+cat >"$work/expected" <<-ROWS
+	seq,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id
+	1,1,authorized,100,EUR,authorized,100,0,0,0,9,7,1
+	2,1,captured,60,EUR,partially_captured,100,60,0,0,9,7,2
+	3,1,refunded,10,EUR,partially_captured,100,60,10,0,9,7,3
+	4,1,voided,40,EUR,captured,100,60,10,40,9,7,4
+	5,2,authorized,5,EUR,authorized,5,0,0,0,,,5
+	7,2,expired,5,EUR,expired,5,0,0,5,,,
+ROWS
+equal 'every change' '' "$(diff "$work/expected" "$work/found")"
+holds 'sums' 'EUR  authorized 105  captured 60  refunded 10  voided 45' "$work/err"
+
+# The service has forgotten the ids: it must not refund twice.
+rm -rf "$work/data"
+service_start --set idempotency.capacity=1
+"$ctl" replay "$work/own.csv" >"$work/out" 2>&1
+awk 'BEGIN {
+	for (i = 1; i <= 300; i++)
+		printf "{\"type\":\"product.put\",\"id\":%d,\"sku\":\"x\",\"unit_price\":1,\"currency\":\"GBP\"}\n", i
+}' | "$ctl" send >"$work/out" 2>&1
+run 1 'ids were forgotten' "$ctl" replay "$work/own.csv"
+holds 'ids were forgotten: told' 'would refund twice' "$work/err"
+holds 'ids were forgotten: nothing done' ' 0        0 ' "$work/out"
+service_stop
+
+# ---- real rows --------------------------------------------------------------------------------
+if [ -z "${TROVE_DATA:-}" ] || [ ! -r "$TROVE_DATA/retail.csv.gz" ]; then
+	echo 'SKIP real order lines: no retail.csv.gz in TROVE_DATA'
+	finish
+	exit
+fi
+gzip -dc "$TROVE_DATA/retail.csv.gz" >"$work/retail.csv"
+real=$TROVE_DATA/retail.csv.gz
+rm -rf "$work/data"
+start
+began=$(date +%s%N)
+run 0 'real rows' "$ctl" replay "$real" --by invoice
+echo "real rows: $((($(date +%s%N) - began) / 1000000)) ms"
+sed 's/^/    /' "$work/err"
+cp "$work/out" "$work/map"
+service_stop
+compare 'real rows' "$work/retail.csv"
+
+# Killed in the middle, started again, everything sent once more from the start.
+rm -rf "$work/data"
+start
+"$ctl" replay "$real" --rate 100000 --batch 200 --timeout-ms 2000 >"$work/out" 2>"$work/err" &
+client=$!
+sleep 0.8
+service_stop KILL
+broken=0
+wait "$client" || broken=$?
+equal 'kill -9 in the middle: told' 69 "$broken"
+start
+run 0 'kill -9: everything once more' "$ctl" replay "$real" --by invoice
+cp "$work/out" "$work/map"
+equal 'kill -9: it was in the middle' 1 "$(grep -c 'per second; [1-9][0-9]* were done before' "$work/err")"
+service_stop
+compare 'kill -9' "$work/retail.csv"
+finish
