@@ -156,6 +156,8 @@ bool model_agrees(struct model *m, const struct ask *a, const struct model_momen
 	m->why[0] = '\0';
 	if (is_by_load(got->code)) {
 		m->answers[got->code]++;
+		if (got->code == STATUS_journal_full) /* the writer saw it; what finds the queue full it does not */
+			model_tick(m, moment->received_ms);
 		bool is_told = got->seq == 0 && strcmp(got->retry, "same_id") == 0 && got->id == a->id;
 		return moment->may_refuse && is_told ? true : model_wrong(m, "refused without need, or not told so");
 	}

@@ -132,6 +132,9 @@ struct model_heard {
 bool model_parse_heard(const char *json, struct model_heard *heard);
 bool model_sweep(struct model *m, int64_t now_ms, const struct model_heard *heard, unsigned count);
 
+/* A look at the time while nothing could end. */
+void model_tick(struct model *m, int64_t now_ms);
+
 /* The next publication that was heard, or that feed.read told as the place-th. */
 bool model_hears(struct model *m, const char *json);
 bool model_feed(struct model *m, unsigned place, const char *json);

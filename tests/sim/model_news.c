@@ -70,10 +70,12 @@ static bool is_payment_due(const struct model *m, unsigned i)
 	return model_holds(&m->payments[i]) && m->payments[i].end_s <= m->now_ms / 1000;
 }
 
+void model_tick(struct model *m, int64_t now_ms) { m->now_ms = m->now_ms < now_ms ? now_ms : m->now_ms; }
+
 bool model_sweep(struct model *m, int64_t now_ms, const struct model_heard *heard, unsigned count)
 {
 	unsigned ends = 0;
-	m->now_ms = m->now_ms < now_ms ? now_ms : m->now_ms;
+	model_tick(m, now_ms);
 	for (unsigned i = 1; i <= MODEL_CARTS; i++)
 		ends += is_cart_due(m, i);
 	for (unsigned i = 1; i <= MODEL_PAYMENTS; i++)

@@ -58,6 +58,8 @@ static void one_step(struct world *w)
 	if (world_one_in(w, 8))
 		repeat_one(w);
 	world_advance(w, world_one_in(w, 15) ? 1000 + world_below(w, 9000) : world_below(w, 25));
+	if (world_one_in(w, 50)) /* the machine's clock is set back; a start sets it right */
+		w->unix_offset_ms -= world_below(w, 900);
 	world_deliver_due(w);
 	if (!world_one_in(w, 3))
 		world_turn(w, false);
@@ -117,7 +119,7 @@ bool world_run(uint64_t seed, unsigned steps, bool is_talkative, struct world_re
 	w->is_talkative = is_talkative;
 	w->seed = seed;
 	w->now_ns = 1000000000;
-	w->unix_offset_ms = 1800000000000;
+	w->unix_offset_ms = UNIX_START_MS;
 	world_choose_options(w);
 	clients_init(&w->clients, &w->random, w->shard_options.is_plane);
 	model_init(&w->model, &(struct model_options){.is_plane = w->shard_options.is_plane,

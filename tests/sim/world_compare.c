@@ -89,7 +89,9 @@ void world_compare(struct world *w)
 		struct item *item = w->done[i];
 		if (!w->has_failed && item->message != NULL)
 			compare_message(w, item);
-		else if (!w->has_failed && !item->may_refuse && !model_sweep(&w->model, item->done_ms, heard, count))
+		else if (item->may_refuse)
+			model_tick(&w->model, item->done_ms);
+		else if (!w->has_failed && !model_sweep(&w->model, item->done_ms, heard, count))
 			world_fail(w, "step %u: %s", w->step, w->model.why);
 		world_free_item(item);
 	}

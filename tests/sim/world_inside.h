@@ -22,6 +22,8 @@ enum {
 	BURST_MAX = 6, /* messages in doubt at a crash */
 };
 
+#define UNIX_START_MS INT64_C(1800000000000)
+
 struct message {
 	struct ask asks[SIM_BATCH_MAX];
 	unsigned count, tries;

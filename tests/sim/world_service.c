@@ -93,6 +93,7 @@ bool world_start(struct world *w)
 	if (s != STATUS_ok)
 		world_fail(w, "the service does not start: %s: %s", status_code(s), report.text);
 	w->swept_ns = 0;
+	w->unix_offset_ms = UNIX_START_MS; /* set right: later than all that was */
 	world_tell(w, "start: %llu records, torn: %d", (unsigned long long)report.records, report.is_torn);
 	w->report->torn += report.is_torn;
 	return s == STATUS_ok;
