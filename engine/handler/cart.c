@@ -226,9 +226,10 @@ static status cart_remove_plan(const struct state *state, const struct planning 
 	if (s != STATUS_ok)
 		return s;
 	struct sku sku = line_of(e).sku;
+	/* Before the cart's state: the order of the codes. */
+	if (carts_find_line(carts, cart, &sku, -1) == NULL)
+		return refuse(p, STATUS_not_found, "sku", "the cart holds nothing of it");
 	s = carts_can_remove(carts, id_of(cart->id, p->event->head->flags, EVENT_CART_IS_UUID), &sku, e->quantity);
-	if (s == STATUS_not_found)
-		return refuse(p, s, "sku", "the cart holds nothing of it");
 	if (s == STATUS_amount_exceeds)
 		return refuse(p, s, "quantity", "the cart holds fewer than that");
 	if (s != STATUS_ok)

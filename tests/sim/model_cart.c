@@ -230,10 +230,10 @@ static status remove_line(struct model *m, const struct ask *a, struct answer *e
 		return STATUS_not_found;
 	for (unsigned i = 0; i < c->count; i++)
 		there += strcmp(c->lines[i].sku, a->sku) == 0 ? c->lines[i].quantity : 0;
-	if (c->state != CART_open)
-		return refuse_cart(c, e);
 	if (there == 0)
 		return STATUS_not_found;
+	if (c->state != CART_open)
+		return refuse_cart(c, e);
 	if (a->quantity > there)
 		return STATUS_amount_exceeds;
 	keep_of(c, a->sku, a->quantity == 0 ? 0 : there - a->quantity);
