@@ -105,8 +105,8 @@ static int remove_fixture(void **state)
 /* ---- changes at random ----------------------------------------------------------------------- */
 
 static const char *const shapes[] = {
-	"{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":90,\"stock\":%u,"
-	"\"benefit\":{\"percent_bp\":500}}",
+	("{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":90,\"stock\":%u,"
+	"\"benefit\":{\"percent_bp\":500}}"),
 	"{\"type\":\"reward.remove\",\"id\":%u,\"reward\":%u,\"at\":%u}",
 	"{\"type\":\"product.put\",\"id\":%u,\"sku\":\"s%u\",\"unit_price\":%u,\"currency\":\"EUR\"}",
 	"{\"type\":\"cart.open\",\"id\":%u,\"cart\":%u,\"currency\":\"EUR\",\"ttl_ms\":%u}",

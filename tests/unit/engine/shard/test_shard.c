@@ -85,7 +85,7 @@ static struct fixture *fixture_make(const char *const *settings)
 	f->options.workers = THREADS;
 	struct store_options store = {.is_plane = true, .capacity = 100000, .readers_max = SHARD_READERS(THREADS), .kernel = "auto"};
 	assert_int_equal(store_setup(&f->store, &store), STATUS_ok);
-	struct commerce_options commerce;
+	struct commerce_options commerce = {};
 	struct option_set commerce_set = {};
 	option_add(&commerce_set, commerce_option_rows, commerce_option_count, &commerce);
 	assert_int_equal(commerce_setup(&f->commerce, &commerce), STATUS_ok);
