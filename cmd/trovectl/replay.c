@@ -229,11 +229,14 @@ static int replay_track(struct replay *p)
 	return code;
 }
 
-static int replay(const struct settings *settings, const struct replay_options *options)
+/* Takes the options' CSV. */
+static int replay(const struct settings *settings, struct replay_options *options)
 {
 	struct replay *p = calloc(1, sizeof *p);
-	if (p == NULL)
+	if (p == NULL) {
+		csv_close(&options->track.csv);
 		return EX_OSERR;
+	}
 	p->settings = settings;
 	p->options = *options;
 	p->bad_lines = p->errors = (struct complaints){.path = options->track.path, .progress = &p->progress};
