@@ -22,9 +22,8 @@ static void format_day(int64_t day, char text[static DAY_BYTES])
 {
 	struct tm parts;
 	time_t seconds = (time_t)(day * (DAY_MS / 1000));
-	text[0] = '\0';
-	if (gmtime_r(&seconds, &parts) != NULL)
-		strftime(text, DAY_BYTES, "%Y-%m-%d", &parts);
+	if (gmtime_r(&seconds, &parts) == NULL || strftime(text, DAY_BYTES, "%Y-%m-%d", &parts) == 0)
+		text[0] = '\0';
 }
 
 /* Of one invoice, as far as it was confirmed. A refund belongs to the invoice that cancels. */
