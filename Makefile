@@ -5,6 +5,7 @@
 
 MODE ?= release
 SAN ?=
+OBSERVE ?= yes
 V ?= 0
 FUZZ_SECONDS ?= 20
 
@@ -14,15 +15,20 @@ endif
 ifneq ($(filter-out address undefined thread fuzzer,$(SAN)),)
 $(error SAN is '$(SAN)'; it can be address, undefined or thread)
 endif
+ifneq ($(filter-out yes counts no,$(OBSERVE)),)
+$(error OBSERVE is '$(OBSERVE)'; it can be yes, counts or no)
+endif
 VERSION := $(or $(VERSION),$(shell git describe --always --dirty 2>/dev/null || echo unversioned))
 
 # These need nothing but make and a shell, or call make themselves.
-host_goals := help clean ci
+host_goals := help clean ci image image-test sbom
 ifneq ($(if $(TROVE_INSIDE),,$(filter-out $(host_goals),$(or $(MAKECMDGOALS),all))),)
 # ---- outside: hand every goal over to Debian 13 --------------------------------
 goals := $(or $(MAKECMDGOALS),all)
 # A jobserver of this make would not be reachable inside: only the number goes along.
 jobs := $(filter -j%,$(MAKEFLAGS))
+# A browser is only in the root of those who ask for it.
+export TROVE_PACKAGES_ALSO ?= $(if $(filter dashboard-test,$(goals)),packages.dashboard)
 export inner_flags = $(filter-out -j% --jobserver%,$(MAKEFLAGS)) $(if $(findstring --,$(MAKEFLAGS)),,--) VERSION=$(VERSION)
 .PHONY: $(goals)
 $(firstword $(goals)):
@@ -47,7 +53,9 @@ arm64_root := build/arm64-libraries
 CROSS_cflags := -isystem $(arm64_root)/usr/include -isystem $(arm64_root)/usr/include/aarch64-linux-gnu
 endif
 compiler := $(if $(findstring clang,$(CC)),-clang)$(if $(CROSS),-$(CROSS))
-variant := $(MODE)$(if $(SAN),-$(SAN))$(compiler)
+# What trovebench compares with: metrics and durations without probes and heap samples; nothing of all that.
+OBSERVE_name := $(if $(filter no,$(OBSERVE)),-unobserved)$(if $(filter counts,$(OBSERVE)),-counts)
+variant := $(MODE)$(if $(SAN),-$(SAN))$(OBSERVE_name)$(compiler)
 out := build/$(variant)
 quiet := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' '$(1)' '$(2)')
@@ -68,11 +76,13 @@ endif
 ifneq ($(SAN),)
 CFLAGS_release := -O1
 endif
-all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(SAN_cflags) $(CROSS_cflags) $(own_cflags) $(CFLAGS)
-all_cxxflags = -std=c++20 -O3 -march=native -g -pthread -I. $(SAN_cflags) $(CXXFLAGS)
+OBSERVE_cflags := $(if $(filter no,$(OBSERVE)),-DTROVE_OBSERVE=0) \
+	$(if $(filter no counts,$(OBSERVE)),-DTROVE_NO_PROBES -DTROVE_HEAP_SAMPLES=0)
+all_cflags = $(CFLAGS_common) $(CFLAGS_$(MODE)) $(OBSERVE_cflags) $(SAN_cflags) $(CROSS_cflags) $(own_cflags) $(CFLAGS)
+all_cxxflags = -std=c++20 -O3 -march=native -g -fno-omit-frame-pointer -pthread -I. $(SAN_cflags) $(CXXFLAGS)
 all_ldflags = -Wl,-z,relro,-z,now $(SAN_ldflags) $(LDFLAGS)
 
-libraries := -lpmem -lnng -levent_core -levent_extra -ljansson -lyaml -lck -lnuma -lz -lm -lpthread
+libraries := -lpmem -lnng -levent_core -lllhttp -ljansson -lyaml -lck -lnuma -lz -lm -lpthread
 # mimalloc overrides malloc for the process, so it stands before libc; the sanitizers
 # bring a malloc of their own that must win.
 heap_library := $(if $(filter address thread fuzzer,$(SAN)),,-Wl,--no-as-needed -lmimalloc -Wl,--as-needed)
@@ -87,7 +97,8 @@ floors := $(if $(CROSS),engine/base engine/memory engine/store engine/commerce p
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 # A cross build takes only the tests and the support that stay on the floors it has.
-high_include := ^\#include ("(engine/(journal|handler|router|shard|net|admin|abi)|cmd)/|<nng/)
+high_floors := engine/(journal|handler|router|shard|net|admin|abi)/|cmd/|tests/support/(service|http|crowd)\.h
+high_include := ^\#include ("($(high_floors))|<nng/)
 low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
 support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))
 support_objects := $(support_sources:%.c=$(out)/%.o)
@@ -107,7 +118,8 @@ $(call remember,link,$(CC) $(CXX) $(all_ldflags) $(heap_library) $(libraries))
 $(call remember,version,$(VERSION))
 $(out)/flags $(out)/link $(out)/version:
 
-.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 sim soak vm-test demo install ci clean help
+.PHONY: all programs tests fuzzers check-headers test tidy shellcheck fuzz arm64 sim soak dashboard-test vm-test demo install ci \
+	image image-test sbom clean help
 all: programs ## build the programs into build/ (the default)
 
 # The one file of each program that says its version.
@@ -127,6 +139,15 @@ $(out)/%.o: %.cc $(out)/flags
 	$(call say,CXX,$<)
 	$(quiet)mkdir -p $(@D)
 	$(quiet)$(CXX) $(all_cxxflags) -MMD -MP -c -o $@ $<
+
+# The dashboard's page is put together out of its sources, and then part of the program.
+dashboard_parts := $(addprefix engine/admin/dashboard,.html .css .js _build)
+$(out)/engine/admin/dashboard_page.h: $(dashboard_parts)
+	$(call say,PAGE,$@)
+	$(quiet)mkdir -p $(@D)
+	$(quiet)engine/admin/dashboard_build $(@D)
+$(out)/engine/admin/dashboard.o: own_cflags = -include $(out)/engine/admin/dashboard_page.h
+$(out)/engine/admin/dashboard.o: $(out)/engine/admin/dashboard_page.h
 
 $(out)/libengine.a: $(engine_objects)
 	$(call say,AR,$@)
@@ -156,7 +177,7 @@ $(out)/tests/%: $(out)/tests/%.o $(support_objects) $(out)/libengine.a $(out)/li
 		-lcmocka $(libraries)
 test_support = $(support_objects)
 # Tests of the heap run on it, as troved does; the others count calls to malloc by one of their own.
-heap_tests := $(addprefix $(out)/tests/unit/engine/memory/,test_doctor test_heap)
+heap_tests := $(addprefix $(out)/tests/unit/engine/memory/,test_doctor test_heap test_heap_cost test_heap_sample)
 $(heap_tests): test_support = $(filter-out %/allocation_count.o,$(support_objects))
 $(heap_tests): test_heap = $(heap_library)
 
@@ -223,6 +244,9 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS (20) each, from its corpus
 	$(quiet)tests/fuzz/run build/$(MODE)-fuzzer-clang $(FUZZ_SECONDS)
 fuzzers: $(fuzz_programs)
 
+dashboard-test: programs ## the dashboard in headless Chromium; PICTURES=folder keeps screenshots
+	$(quiet)tests/dashboard/run $(out) $(PICTURES) || [ $$? -eq 77 ]
+
 soak: tests programs ## ten minutes of full load (SOAK_SECONDS=600): memory must not grow
 	$(quiet)TROVE_BUILD=$(out) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) SOAK_VERBOSE=1 $(out)/tests/integration/test_memory_budget
 
@@ -258,6 +282,13 @@ PREFIX ?= /usr/local
 install: programs ## install the programs below DESTDIR and PREFIX (/usr/local)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS:%=$(out)/bin/%)
 
+image: ## build the image with docker or buildah, print its size (deploy/image --help)
+	$(quiet)deploy/image build
+sbom: ## print what is in the image, as SPDX
+	$(quiet)deploy/image sbom
+image-test: ## build the image without a registry, run it as a sidecar and in a pod (IMAGE_TWICE=no: build once)
+	$(quiet)tests/image/run
+
 ci: ## everything that CI runs: both compilers, all sanitizers, valgrind, analyzers, fuzzers, tidy
 	.ci/run
 
@@ -277,6 +308,8 @@ clean: ## remove build/
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'MODE=release|debug   SAN=address|undefined|thread   CC=gcc|clang   V=1 (show commands)   CFLAGS=... LDFLAGS=...'
+	@echo 'MODE=release|debug   SAN=address|undefined|thread   CC=gcc|clang   OBSERVE=no|counts'
+	@echo 'OBSERVE=no: a build without metrics, probes and heap samples; counts: with metrics (for trovebench observe)'
+	@echo 'V=1 (show commands)   CFLAGS=... LDFLAGS=...'
 	@echo 'Each variant has its own folder below build/; build/PROGRAM is a link to that of the release build.'
 endif

@@ -154,6 +154,11 @@ static bool payment_effect_is_sound(const void *effect)
 	return payment_is_sound(&e->payment) && is_amount(e->amount);
 }
 
+static bool claim_expire_is_sound(const void *effect)
+{
+	return ((const struct effect_claim_expire *)effect)->head.event_type == EVENT_NONE;
+}
+
 static bool is_sound(const struct effect_head *effect)
 {
 	static bool (*const checks[EFFECT_TYPE_MAX + 1])(const void *) = {
@@ -163,6 +168,7 @@ static bool is_sound(const struct effect_head *effect)
 		[EFFECT_cart_open] = cart_open_is_sound,         [EFFECT_cart_line] = cart_line_is_sound,
 		[EFFECT_cart_apply] = cart_apply_is_sound,       [EFFECT_cart_checkout] = cart_checkout_is_sound,
 		[EFFECT_cart_expire] = cart_expire_is_sound,     [EFFECT_payment] = payment_effect_is_sound,
+		[EFFECT_claim_expire] = claim_expire_is_sound,
 	};
 	return checks[effect->type](effect);
 }
@@ -188,7 +194,7 @@ static enum effect_type effect_of(unsigned event_type)
 static bool is_of_time(const struct effect_head *effect)
 {
 	return effect->event_type == EVENT_NONE && effect->request_bytes == 0 &&
-	       (effect->type == EFFECT_cart_expire || effect->type == EFFECT_payment);
+	       (effect->type == EFFECT_cart_expire || effect->type == EFFECT_payment || effect->type == EFFECT_claim_expire);
 }
 
 static bool is_of_event(const struct effect_head *effect, size_t own_bytes)

@@ -31,14 +31,15 @@
 	X(cart_apply, 9, effect_cart_apply) \
 	X(cart_checkout, 10, effect_cart_checkout) \
 	X(cart_expire, 11, effect_cart_expire) \
-	X(payment, 12, effect_payment)
+	X(payment, 12, effect_payment) \
+	X(claim_expire, 13, effect_claim_expire)
 
 enum effect_type {
 	EFFECT_NONE = 0,
 #define X(symbol, number, record) EFFECT_##symbol = number,
 	EFFECT_TABLE(X)
 #undef X
-	EFFECT_TYPE_MAX = 12,
+	EFFECT_TYPE_MAX = 13,
 };
 
 struct [[gnu::packed]] effect_head {
@@ -202,6 +203,15 @@ struct [[gnu::packed]] effect_payment {
 static_assert(sizeof(struct effect_payment) == 160);
 static_assert(offsetof(struct effect_payment, payment) == 40 && offsetof(struct effect_payment, amount) == 136 &&
               offsetof(struct effect_payment, evicted_payment) == 144);
+
+/* Of time: the claim is forgotten. */
+struct [[gnu::packed]] effect_claim_expire {
+	struct effect_head head; /* EVENT_REWARD_IS_UUID, EFFECT_CLAIM_IS_UUID */
+	struct wire_id claim;
+	struct wire_id reward;
+};
+static_assert(sizeof(struct effect_claim_expire) == 72);
+static_assert(offsetof(struct effect_claim_expire, claim) == 40 && offsetof(struct effect_claim_expire, reward) == 56);
 
 enum { EFFECT_BYTES_MAX = sizeof(struct effect_reward_put) + EVENT_RECORD_BYTES_MAX + EVENT_TEXT_BYTES_MAX };
 

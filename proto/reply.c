@@ -72,30 +72,34 @@ static void result_error(struct reply *p, struct result_id id, const struct erro
 
 static bool fits(const struct reply *p) { return !p->out.full && cursor_left(&p->out) >= room_kept(p); }
 
-/* Keeps the result if it leaves room for those to come, else puts the error in its
- * place; without field and message the error always fits. */
-static void result_end(struct reply *p, size_t start, struct result_id id, struct error error)
+/* In the result's place stands the error, if it must be without field and message: so it always fits. */
+[[gnu::cold, gnu::noinline]] static void replace_result(struct reply *p, size_t start, struct result_id id, struct error *error)
 {
-	if (!fits(p)) {
-		cursor_rewind(&p->out, start);
-		result_error(p, id, &error);
-	}
-	if (!fits(p)) {
-		error.field = error.message = "";
-		cursor_rewind(&p->out, start);
-		result_error(p, id, &error);
-	}
+	cursor_rewind(&p->out, start);
+	result_error(p, id, error);
+	if (fits(p))
+		return;
+	error->field = error->message = "";
+	cursor_rewind(&p->out, start);
+	result_error(p, id, error);
 	CHECK(fits(p), "result %u of %u at %zu of a reply", p->written, p->count, start);
+}
+
+static void result_close(struct reply *p)
+{
 	p->written++;
 	if (p->encoding == ENCODING_BINARY && --p->frame_count == 0)
 		close_frame(p);
 }
 
-/* A change stays done when there is no room to say what came of it: its seq says so. */
+/* Keeps the result if it leaves room for those to come. A change stays done when there is no room to say
+ * what came of it: its seq says so. */
 static void result_end_whole(struct reply *p, size_t start, struct result_id id, struct change_note note)
 {
-	result_end(p, start, id, (struct error){
-		.code = STATUS_too_large, .field = "", .message = "the result does not fit into the reply", .note = note});
+	if (!fits(p))
+		replace_result(p, start, id, &(struct error){
+			.code = STATUS_too_large, .field = "", .message = "the result does not fit into the reply", .note = note});
+	result_close(p);
 }
 
 static struct result_id id_of(const struct event *event)
@@ -224,7 +228,7 @@ void reply_problem(struct reply *p, const struct problem *problem, uint32_t retr
 {
 	size_t start = result_begin(p);
 	struct result_id id = {problem->has_id, problem->id};
-	const struct error error = {
+	struct error error = {
 		.code = problem->status,
 		.field = problem->field,
 		.message = message_of(problem),
@@ -234,9 +238,9 @@ void reply_problem(struct reply *p, const struct problem *problem, uint32_t retr
 		.note = {problem->seq, problem->is_replayed},
 	};
 	result_error(p, id, &error);
-	struct error shorter = error;
-	shorter.field = shorter.message = "";
-	result_end(p, start, id, shorter);
+	if (!fits(p))
+		replace_result(p, start, id, &error);
+	result_close(p);
 }
 
 size_t reply_close(struct reply *p)

@@ -104,6 +104,13 @@ static status next_binary(struct request *r, struct event *event, struct problem
 	return s;
 }
 
+const struct event_head *request_ahead(const struct request *r, uint32_t events)
+{
+	if (r->encoding != ENCODING_BINARY || r->frame_left <= events)
+		return NULL;
+	return (const void *)(r->bytes + r->at + (size_t)events * r->frame_record_bytes);
+}
+
 /* ---- both --------------------------------------------------------------------- */
 
 static char first_character(const uint8_t *bytes, size_t count)

@@ -88,6 +88,12 @@ bool request_needs_writer(const struct request *r);
  */
 status request_next(struct request *r, struct event *event, struct problem *problem);
 
+/*
+ * What request_next gives after so many more, if it is binary and of the same frame, else NULL. Nobody has checked
+ * it yet: for fetching early what it will need.
+ */
+const struct event_head *request_ahead(const struct request *r, uint32_t events);
+
 void request_close(struct request *r);
 
 #endif

@@ -11,6 +11,8 @@ int bench_filter(const struct bench_arguments *arguments);
 int bench_index(const struct bench_arguments *arguments);
 int bench_codec(const struct bench_arguments *arguments);
 int bench_service(const struct bench_arguments *arguments);
+int bench_observe(const struct bench_arguments *arguments);
+int bench_http(const struct bench_arguments *arguments);
 int bench_engine(const struct bench_arguments *arguments);
 int bench_journal(const struct bench_arguments *arguments);
 int bench_snapshot(const struct bench_arguments *arguments);

@@ -45,7 +45,8 @@ static bool start_troved(struct bench *b)
 	snprintf(socket, sizeof socket, "%s/trove.ipc", b->peers.folder);
 	snprintf(reply, sizeof reply, "events.reply=ipc://%s", socket);
 	const char *const arguments[] = {program, "--set", directory, "--set", reply, "--set", "events.collect=[]", "--set",
-	                                 "events.publish=[]", "--set", "observe.listen=", "--set", "log.level=warning", "--set",
+	                                 "events.publish=[]", "--set", "observe.listen=", "--set",
+	                                 "admin.listen=", "--set", "log.level=warning", "--set",
 	                                 "rewards.capacity=1000", NULL};
 	b->troved = child_start(arguments);
 	return b->troved != 0 && child_wait_socket(b->troved, socket, 30);

@@ -1,63 +1,41 @@
 /*
  * journal: durable appends beside what the device allows (the same bytes by pwrite and fdatasync
  * into blocks that were written before) and beside SQLite (WAL, synchronous=FULL); one at a time;
- * and how fast a journal is read back.
+ * how fast a journal is read back, and how soon it is open behind a snapshot near its end.
  *
  * In batches, two are on their way: one is synced while the next is appended, so each sync carries
  * one batch, as the bare commit does. The folder is made where the program is run from: that
  * must be on the device that is to be measured.
  */
 #include "cmd/trovebench/bench.h"
+#include "cmd/trovebench/disk_peers.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/journal/journal.h"
 #include "engine/journal/record.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-enum { BODY_BYTES = 64, RECORD_BYTES = sizeof(struct record_head) + BODY_BYTES, BARE_BYTES = 64 << 20, REPLAYED = 4000000 };
+enum { BODY_BYTES = 64, RECORD_BYTES = sizeof(struct record_head) + BODY_BYTES, REPLAYED = 5000000 };
 enum { LATENCIES_MAX = 1 << 16, PAGE_BYTES = 4096 };
 
 static const double bare_target = 0.85, sqlite_target = 1;
-static const double one_target = 1.4, durable_target = 500000, replay_target = 2e6;
+static const double one_target = 1.4, durable_target = 500000, replay_target = 2e6, tail_target = 0.2;
 
 struct bench {
-	char folder[256], path[512];
+	struct disk_peers peers;
+	char folder[512]; /* of the journal */
 	struct journal *journal;
 	struct journal_options options;
 	struct journal_place at;
 	unsigned batch;
-	int bare;
-	size_t bare_offset;
-	uint8_t *bytes;
-	sqlite3 *sqlite;
-	sqlite3_stmt *insert;
 	_Atomic int64_t released_ns;
 	double *latency;
 };
-
-static void remove_folder(const char *folder)
-{
-	char path[1024];
-	DIR *stream = opendir(folder);
-	if (stream == NULL)
-		return;
-	for (const struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-		snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-		if (entry->d_name[0] != '.')
-			unlink(path);
-	}
-	closedir(stream);
-	rmdir(folder);
-}
 
 /* ---- the journal ----------------------------------------------------------------------- */
 
@@ -71,6 +49,7 @@ static void note_released(void *context, uint64_t sequence)
 static bool open_journal(struct bench *b)
 {
 	struct journal_report report;
+	snprintf(b->folder, sizeof b->folder, "%s/journal", b->peers.folder);
 	b->options = (struct journal_options){.durability = JOURNAL_always,
 	                                      .interval_ms = 100,
 	                                      .segment_bytes = 64 << 20,
@@ -87,7 +66,7 @@ static bool open_journal(struct bench *b)
 
 static void append_batch(struct bench *b, unsigned count)
 {
-	struct journal_entry entry = {.type = 1, .body = b->bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
+	struct journal_entry entry = {.type = 1, .body = b->peers.bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
 	for (unsigned i = 0; i < count; i++) {
 		while (journal_append(b->journal, &entry, &b->at) != STATUS_ok)
 			journal_wait(b->journal, b->at.sequence, 10);
@@ -118,60 +97,17 @@ static uint64_t journal_freely(void *context)
 
 /* ---- the bare device ------------------------------------------------------------------------ */
 
-static bool open_bare(struct bench *b)
-{
-	snprintf(b->path, sizeof b->path, "%s/bare", b->folder);
-	b->bare = open(b->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	b->bytes = calloc(1, 1 << 20);
-	for (size_t at = 0; b->bare >= 0 && b->bytes != NULL && at < BARE_BYTES; at += 1 << 20)
-		if (pwrite(b->bare, b->bytes, 1 << 20, (off_t)at) != 1 << 20)
-			return false;
-	return b->bare >= 0 && b->bytes != NULL && fsync(b->bare) == 0;
-}
-
-static void bare_commit(struct bench *b, size_t bytes)
-{
-	if (b->bare_offset + bytes > BARE_BYTES)
-		b->bare_offset = 0;
-	b->bytes[0]++;
-	CHECK(pwrite(b->bare, b->bytes, bytes, (off_t)b->bare_offset) == (ssize_t)bytes && fdatasync(b->bare) == 0,
-	      "cannot write the bare file");
-	b->bare_offset += bytes;
-}
-
 static uint64_t bare_batches(void *context)
 {
 	struct bench *b = context;
-	bare_commit(b, (size_t)b->batch * RECORD_BYTES);
+	bare_commit(&b->peers, (size_t)b->batch * RECORD_BYTES);
 	return b->batch;
-}
-
-/* ---- SQLite ----------------------------------------------------------------------------------- */
-
-static bool open_sqlite(struct bench *b)
-{
-	static const char set_up[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-	                             "CREATE TABLE effects (sequence INTEGER PRIMARY KEY, time INTEGER, type INTEGER, body BLOB);";
-	char path[512];
-	snprintf(path, sizeof path, "%s/peer.sqlite", b->folder);
-	return sqlite3_open(path, &b->sqlite) == SQLITE_OK && sqlite3_exec(b->sqlite, set_up, NULL, NULL, NULL) == SQLITE_OK &&
-	       sqlite3_prepare_v2(b->sqlite, "INSERT INTO effects (time, type, body) VALUES (?1, ?2, ?3)", -1, &b->insert,
-	                          NULL) == SQLITE_OK;
 }
 
 static uint64_t sqlite_batches(void *context)
 {
 	struct bench *b = context;
-	bool is_done = sqlite3_exec(b->sqlite, "BEGIN", NULL, NULL, NULL) == SQLITE_OK;
-	for (unsigned i = 0; i < b->batch && is_done; i++) {
-		sqlite3_bind_int64(b->insert, 1, 1);
-		sqlite3_bind_int(b->insert, 2, 1);
-		sqlite3_bind_blob(b->insert, 3, b->bytes, BODY_BYTES, SQLITE_STATIC);
-		is_done = sqlite3_step(b->insert) == SQLITE_DONE;
-		sqlite3_reset(b->insert);
-	}
-	CHECK(is_done && sqlite3_exec(b->sqlite, "COMMIT", NULL, NULL, NULL) == SQLITE_OK, "SQLite: %s",
-	      sqlite3_errmsg(b->sqlite));
+	sqlite_commit(&b->peers, b->batch, BODY_BYTES);
 	return b->batch;
 }
 
@@ -221,7 +157,7 @@ static void measure_one(struct report *r, struct bench *b)
 		unsigned count = 0;
 		for (double end = bench_now() + a->seconds; bench_now() < end && count < LATENCIES_MAX;) {
 			int64_t start = clock_monotonic_ns();
-			bare_commit(b, PAGE_BYTES);
+			bare_commit(&b->peers, PAGE_BYTES);
 			b->latency[count++] = (double)(clock_monotonic_ns() - start) * 1e-3;
 		}
 		bare[k] = bench_median(b->latency, count);
@@ -260,9 +196,39 @@ static uint64_t replay(void *context)
 	return report.records;
 }
 
+/* Seconds until it is open behind all but the last thousand records. */
+static double open_behind(struct bench *b, bool checks_later)
+{
+	struct journal_options options = b->options;
+	struct journal_report report;
+	uint64_t sum = 0;
+	options.checks_later = checks_later;
+	double start = bench_now();
+	status s = journal_open(&b->journal, &options, REPLAYED - 1000, count_record, &sum, &report);
+	double seconds = bench_now() - start;
+	CHECK(s == STATUS_ok && report.last == REPLAYED, "cannot open: %s", report.text);
+	journal_close(&b->journal);
+	return seconds;
+}
+
+static void measure_tail(struct report *r, struct bench *b)
+{
+	double all[REPEAT_MAX], tail[REPEAT_MAX], ratio[REPEAT_MAX];
+	unsigned repeat = r->arguments->repeat;
+	for (unsigned k = 0; k < repeat; k++) {
+		all[k] = open_behind(b, false);
+		tail[k] = open_behind(b, true);
+		ratio[k] = tail[k] / all[k];
+	}
+	report_note(r, "open behind a snapshot of all but 1000 of 5 M records, ms: every file read %.1f, old ones by their "
+	               "heads %.1f",
+	            1000 * bench_median(all, repeat), 1000 * bench_median(tail, repeat));
+	report_figure(r, "", "heads only over every file read", bench_median(ratio, repeat), tail_target, true);
+}
+
 static void fill(struct bench *b)
 {
-	struct journal_entry entry = {.type = 1, .body = b->bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
+	struct journal_entry entry = {.type = 1, .body = b->peers.bytes, .body_bytes = BODY_BYTES, .time_ms = 1};
 	while (b->at.sequence < REPLAYED) {
 		if (journal_append(b->journal, &entry, &b->at) != STATUS_ok)
 			clock_sleep_ms(1);
@@ -282,8 +248,9 @@ static bool measure_replay(struct report *r, struct bench *b)
 	journal_close(&b->journal);
 	struct bench_case c = {.name = "journal", .work = replay, .context = b};
 	bench_run(r->arguments, &c, 1);
-	report_cases(r, "replay, 4 M of 64 B", &c, 1, "record");
+	report_cases(r, "replay, 5 M of 64 B", &c, 1, "record");
 	report_figure(r, "", "records a second", c.rate, replay_target, false);
+	measure_tail(r, b);
 	return true;
 }
 
@@ -294,10 +261,9 @@ int bench_journal(const struct bench_arguments *arguments)
 	int code = EX_OSERR;
 	if (b == NULL)
 		return code;
-	snprintf(b->folder, sizeof b->folder, "%s", "trovebench-journal.XXXXXX");
 	b->latency = calloc(2 * LATENCIES_MAX, sizeof *b->latency);
 	report_open(&report, "journal", arguments);
-	if (b->latency == NULL || mkdtemp(b->folder) == NULL || !open_bare(b) || !open_sqlite(b)) {
+	if (b->latency == NULL || !disk_peers_open(&b->peers)) {
 		fprintf(stderr, "trovebench: cannot write below the working directory: %s\n", strerror(errno));
 	} else if (open_journal(b)) {
 		settle(b);
@@ -309,13 +275,9 @@ int bench_journal(const struct bench_arguments *arguments)
 		code = measure_replay(&report, b) ? EX_OK : EX_OSERR;
 	}
 	journal_close(&b->journal);
-	sqlite3_finalize(b->insert);
-	sqlite3_close(b->sqlite);
-	close(b->bare);
-	remove_folder(b->folder);
+	disk_peers_close(&b->peers);
 	report_close(&report);
 	free(b->latency);
-	free(b->bytes);
 	free(b);
 	return code;
 }

@@ -196,7 +196,8 @@ static bool start_troved(struct bench *b)
 	snprintf(reply, sizeof reply, "events.reply=ipc://%s", socket);
 	write_rewards(b, rewards);
 	const char *const arguments[] = {program, "--set", directory, "--set", reply, "--set", "events.collect=[]", "--set",
-	                                 "events.publish=[]", "--set", "observe.listen=", "--set", file, "--set",
+	                                 "events.publish=[]", "--set", "observe.listen=", "--set",
+	                                 "admin.listen=", "--set", file, "--set",
 	                                 "log.level=warning", "--set", capacity, NULL};
 	b->troved = child_start(arguments);
 	bool good = b->troved != 0 && child_wait_socket(b->troved, socket, 120);

@@ -5,9 +5,9 @@
  */
 #include "cmd/trovebench/bench.h"
 #include "cmd/trovebench/disk_peers.h"
-#include "cmd/trovebench/histogram.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/histogram.h"
 #include "engine/shard/shard.h"
 #include "proto/frame.h"
 
@@ -120,7 +120,7 @@ static uint64_t metric_of(struct rig *g, const char *name)
 	static char page[METRICS_BYTES], wanted[64];
 	struct cursor out;
 	cursor_init(&out, page, sizeof page - 1);
-	shard_write_metrics(g->shard, &out);
+	shard_write_metrics(g->shard, &(struct metric_page){&out, METRIC_TEXT});
 	page[cursor_used(&out)] = '\0';
 	snprintf(wanted, sizeof wanted, "\n%s ", name);
 	const char *at = strstr(page, wanted);

@@ -20,7 +20,7 @@
 
 enum { CARTS = 1000000, BARE_STEP = 1 << 20 };
 
-static const double save_target = 2, restore_target = 2;
+static const double save_target = 2, restore_target = 2, digest_target = 1;
 
 struct bench {
 	char folder[256], file[512], bare[512];
@@ -127,12 +127,23 @@ static double reset(struct bench *b)
 	return seconds_since(start);
 }
 
+/* What a stop and a start calculate for the receipt. */
+static double take_digest(struct bench *b)
+{
+	struct commerce_digests digests;
+	int64_t start = clock_monotonic_ns();
+	commerce_digest_parts(&b->commerce, &digests);
+	CHECK(digests.objects != 0, "nothing was read");
+	return seconds_since(start);
+}
+
 /* ---- the rows -------------------------------------------------------------------------------------- */
 
 static void measure(struct report *r, struct bench *b, const char *group)
 {
 	unsigned repeat = r->arguments->repeat;
 	double saved[REPEAT_MAX], bare[REPEAT_MAX], found[REPEAT_MAX], fresh[REPEAT_MAX], emptied[REPEAT_MAX], again[REPEAT_MAX];
+	double digested[REPEAT_MAX];
 	save(b);
 	find(b);
 	for (unsigned k = 0; k < repeat; k++) {
@@ -144,6 +155,7 @@ static void measure(struct report *r, struct bench *b, const char *group)
 		fresh[k] = restore_fresh(b);
 		emptied[k] = reset(b);
 		again[k] = restore(b);
+		digested[k] = take_digest(b);
 	}
 	CHECK(commerce_digest(&b->commerce) == b->digest, "what was restored is not what was saved");
 	double save_s = bench_median(saved, repeat), bare_s = bench_median(bare, repeat);
@@ -153,6 +165,7 @@ static void measure(struct report *r, struct bench *b, const char *group)
 	report_figure(r, group, "save, s", save_s, save_target, true);
 	report_figure(r, "", "restore at a start, s", bench_median(fresh, repeat), restore_target, true);
 	report_figure(r, "", "restore into used memory, s", bench_median(again, repeat), restore_target, true);
+	report_figure(r, "", "digest for a receipt, s", bench_median(digested, repeat), digest_target, true);
 }
 
 static bool run_one(struct report *r, struct bench *b, uint32_t lines, const char *group)

@@ -2,9 +2,9 @@
 #include "cmd/trovebench/contest.h"
 
 #include "cmd/trovebench/bench.h"
-#include "cmd/trovebench/histogram.h"
 #include "cmd/trovebench/stamp.h"
 #include "engine/base/check.h"
+#include "engine/base/histogram.h"
 #include "engine/base/random.h"
 #include "engine/memory/pool.h"
 

@@ -7,7 +7,7 @@
 #ifndef CMD_TROVEBENCH_LOAD_H
 #define CMD_TROVEBENCH_LOAD_H
 
-#include "cmd/trovebench/histogram.h"
+#include "engine/base/histogram.h"
 
 #include <stddef.h>
 

@@ -20,6 +20,8 @@ static const struct scenario {
 	{"index", bench_index, 0.2, 7, "finding rewards beside Boost.Geometry's packed R-tree"},
 	{"codec", bench_codec, 0.2, 7, "reading events and writing replies, binary beside JSON"},
 	{"service", bench_service, 1, 5, "the service over ipc beside a bare nng echo and Redis"},
+	{"observe", bench_observe, 0.25, 21, "the service beside itself built without metrics, probes, heap samples"},
+	{"http", bench_http, 5, 1, "probes and metrics while the service is under full load"},
 	{"engine", bench_engine, 0.5, 7, "durable changes in process beside the bare device and SQLite; a start"},
 	{"journal", bench_journal, 0.5, 7, "durable appends beside the bare device and SQLite; replay"},
 	{"snapshot", bench_snapshot, 1, 3, "a million carts saved and restored, beside the bare device"},
@@ -37,8 +39,10 @@ static void usage(FILE *out)
 		fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].help);
 	fprintf(out, "options:\n"
 	             "  --json       one JSON object instead of the table\n"
-	             "  --seconds N  how long one repetition of one case lasts (0.2; service 1, pool 0.05, memory 0.1)\n"
-	             "  --repeat N   repetitions, of which the median counts (7; service and memory 5, snapshot 3; at most 64)\n"
+	             "  --seconds N  how long one repetition of one case lasts (0.2; service 1, http 5, observe 0.25, pool 0.05,\n"
+	             "               memory 0.1)\n"
+	             "  --repeat N   repetitions, of which the median counts (7; service and memory 5, snapshot 3, observe 21;\n"
+	             "               at most 64)\n"
 	             "example: trovebench index --repeat 11\n");
 }
 

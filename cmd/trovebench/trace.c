@@ -1,11 +1,11 @@
 #include "cmd/trovebench/trace.h"
 
 #include "cmd/trovebench/bench.h"
-#include "cmd/trovebench/histogram.h"
 #include "cmd/trovebench/stamp.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/csv.h"
+#include "engine/base/histogram.h"
 #include "engine/memory/arena.h"
 #include "engine/memory/pool.h"
 

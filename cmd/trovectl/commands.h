@@ -11,6 +11,7 @@ int ping_main(int argc, char **argv, const struct settings *settings);
 int send_main(int argc, char **argv, const struct settings *settings);
 int status_main(int argc, char **argv, const struct settings *settings);
 int health_main(int argc, char **argv, const struct settings *settings);
+int drain_main(int argc, char **argv, const struct settings *settings);
 int memory_main(int argc, char **argv, const struct settings *settings);
 int load_main(int argc, char **argv, const struct settings *settings);
 int replay_main(int argc, char **argv, const struct settings *settings);

@@ -71,6 +71,7 @@ int exchange_open(struct exchange *x, const struct exchange_options *options)
 		.url = options->settings->url,
 		.in_flight = options->in_flight,
 		.timeout_ms = options->settings->timeout_ms,
+		.sends_again = true, /* every change has an id */
 		.on_reply = on_reply,
 		.context = x,
 	};

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 [[gnu::format(printf, 2, 3)]] static bool fail(struct http_answer *answer, const char *format, ...)
@@ -55,9 +56,28 @@ static int connect_to(const struct addrinfo *a, int64_t deadline_ns)
 	return -1;
 }
 
+static int open_unix(const char *path, int64_t deadline_ns)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct addrinfo one = {
+		.ai_family = AF_UNIX, .ai_socktype = SOCK_STREAM, .ai_addr = (struct sockaddr *)&a, .ai_addrlen = sizeof a};
+	if (strlen(path) >= sizeof a.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	return connect_to(&one, deadline_ns);
+}
+
 static int open_connection(const char *address, int64_t deadline_ns, struct http_answer *answer)
 {
 	char host[256];
+	if (strncmp(address, "unix:", 5) == 0) {
+		int fd = open_unix(address + 5, deadline_ns);
+		if (fd < 0)
+			fail(answer, "cannot reach %.100s: %s", address, strerror(errno));
+		return fd;
+	}
 	const char *colon = strrchr(address, ':');
 	size_t bytes = colon == NULL ? 0 : (size_t)(colon - address);
 	bool has_brackets = bytes >= 2 && address[0] == '[' && address[bytes - 1] == ']';
@@ -125,20 +145,34 @@ static bool split_answer(struct http_answer *answer)
 	return answer->code >= 100 && answer->code <= 599;
 }
 
-bool http_get(const char *address, const char *path, int64_t timeout_ms, struct http_answer *answer)
+static bool exchange(const char *address, const char *request, int64_t timeout_ms, struct http_answer *answer)
 {
-	char request[512];
 	size_t used = 0;
 	int64_t deadline_ns = clock_monotonic_ns() + timeout_ms * 1000000;
 	int fd = open_connection(address, deadline_ns, answer);
 	if (fd < 0)
 		return false;
-	int n = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: %.200s\r\nConnection: close\r\n\r\n", path, address);
-	bool good = send_all(fd, request, (size_t)n, deadline_ns) && receive_all(fd, answer, &used, deadline_ns);
+	bool good = send_all(fd, request, strlen(request), deadline_ns) && receive_all(fd, answer, &used, deadline_ns);
 	int error = errno;
 	close(fd);
 	if (!good)
 		return fail(answer, "%.100s: no answer: %s", address, strerror(error));
 	answer->bytes[used] = '\0';
 	return split_answer(answer) || fail(answer, "%.100s: the answer is not HTTP", address);
+}
+
+bool http_get(const char *address, const char *path, int64_t timeout_ms, struct http_answer *answer)
+{
+	char request[512];
+	snprintf(request, sizeof request, "GET %.200s HTTP/1.0\r\nHost: trove\r\nConnection: close\r\n\r\n", path);
+	return exchange(address, request, timeout_ms, answer);
+}
+
+bool http_post(const char *address, const char *path, const char *token, int64_t timeout_ms, struct http_answer *answer)
+{
+	char request[768];
+	snprintf(request, sizeof request,
+	         "POST %.200s HTTP/1.0\r\nHost: trove\r\nContent-Length: 0\r\n%s%.300s%sConnection: close\r\n\r\n", path,
+	         token[0] != '\0' ? "Authorization: Bearer " : "", token, token[0] != '\0' ? "\r\n" : "");
+	return exchange(address, request, timeout_ms, answer);
 }

@@ -1,5 +1,5 @@
 /*
- * http: one bounded GET from the observe listener, over HTTP/1.0. Blocking, with one
+ * http: one bounded GET from the observe listener, or POST to the admin listener, over HTTP/1.0. Blocking, with one
  * deadline for all of it. The body belongs to the caller.
  */
 #ifndef CMD_TROVECTL_HTTP_H
@@ -17,7 +17,9 @@ struct http_answer {
 	char problem[256]; /* when there was no answer */
 };
 
-/* address: HOST:PORT, "[::1]:9090" too. false: problem says why there is no answer. */
+/* address: HOST:PORT, "[::1]:9090" or unix:/PATH. false: problem says why there is no answer. */
 bool http_get(const char *address, const char *path, int64_t timeout_ms, struct http_answer *answer);
+/* The same without a body; token: what Authorization brings, "" for none. */
+bool http_post(const char *address, const char *path, const char *token, int64_t timeout_ms, struct http_answer *answer);
 
 #endif

@@ -1,7 +1,8 @@
-/* journal: reads the journal of a service that is stopped: whether it is whole, what is in it. */
+/* journal: reads a journal, also beside the service that writes it: whether it is whole, what is in it. */
 #include "cmd/trovectl/commands.h"
 #include "engine/base/check.h"
 #include "engine/journal/journal.h"
+#include "engine/journal/look.h"
 #include "engine/router/dispatch.h"
 #include "proto/effect.h"
 #include "proto/identifier.h"
@@ -21,7 +22,7 @@ static const struct {
 #undef X
 };
 
-enum { TYPES = COUNT_OF(effects), HEX_BYTES = 4096 };
+enum { TYPES = COUNT_OF(effects), HEX_BYTES = 4096, TRIES = 50 };
 
 struct reading {
 	int64_t limit;     /* < 0: none */
@@ -29,6 +30,8 @@ struct reading {
 	uint64_t bytes[TYPES + 1];
 	int64_t first_ms, last_ms;
 	bool is_broken; /* standard output is gone */
+	journal_visitor *visit;
+	uint64_t seen; /* the last record; nothing up to it is visited again */
 };
 
 static size_t place_of(uint16_t type)
@@ -206,15 +209,46 @@ static int exit_code(status s, const struct journal_report *report, const char *
 		return EX_OK;
 	if (!is_said || !report->is_damaged)
 		fprintf(stderr, "trovectl: %s: %s\n", directory, report->text[0] != '\0' ? report->text : status_text(s));
-	return s == STATUS_not_found       ? EX_NOINPUT
-	       : s == STATUS_invalid_state ? EX_UNAVAILABLE
-	       : s == STATUS_malformed     ? EX_DATAERR
-	                                   : 1;
+	return s == STATUS_not_found    ? EX_NOINPUT
+	       : s == STATUS_overloaded ? EX_UNAVAILABLE
+	       : s == STATUS_malformed  ? EX_DATAERR
+	                                : 1;
+}
+
+static void visit_new(void *context, const struct journal_record *r)
+{
+	struct reading *reading = context;
+	if (r->sequence <= reading->seen)
+		return;
+	reading->visit(reading, r);
+	reading->seen = r->sequence;
+}
+
+/* A process has the journal. What was printed stays printed; what was only counted is counted anew. */
+static status read_beside(struct reading *reading, const char *directory, bool is_dump, struct journal_report *report)
+{
+	const struct reading start = *reading;
+	status s = STATUS_overloaded;
+	for (unsigned tries = 0; tries < TRIES && s == STATUS_overloaded; tries++) {
+		struct journal_look look = {.directory = -1};
+		if (!is_dump)
+			*reading = start;
+		*report = (struct journal_report){};
+		s = journal_look_open(&look, directory, report->text, sizeof report->text);
+		if (s == STATUS_ok && is_dump && look.first > reading->seen + 1)
+			fprintf(stderr, "trovectl: %s: the journal goes back to sequence %" PRIu64 "\n", directory, look.first);
+		if (s == STATUS_ok)
+			s = journal_look_read(&look, visit_new, reading, report);
+		journal_look_close(&look);
+	}
+	if (s == STATUS_overloaded)
+		snprintf(report->text, sizeof report->text, "its files go faster than they are read");
+	return s;
 }
 
 static int run(const char *verb, const char *directory, int64_t after, int64_t limit, const struct settings *settings)
 {
-	struct reading reading = {.limit = limit};
+	struct reading reading = {.limit = limit, .seen = (uint64_t)after};
 	struct journal_report report;
 	bool is_dump = strcmp(verb, "dump") == 0;
 	bool is_stat = strcmp(verb, "stat") == 0;
@@ -222,7 +256,10 @@ static int run(const char *verb, const char *directory, int64_t after, int64_t l
 		fprintf(stderr, "trovectl: journal knows verify, dump and stat, not '%s'\n", verb);
 		return EX_USAGE;
 	}
-	status s = journal_verify(directory, (uint64_t)after, is_dump ? dump_record : count_record, &reading, &report);
+	reading.visit = is_dump ? dump_record : count_record;
+	status s = journal_verify(directory, (uint64_t)after, reading.visit, &reading, &report);
+	if (s == STATUS_invalid_state)
+		s = read_beside(&reading, directory, is_dump, &report);
 	bool is_read = s == STATUS_ok || report.is_damaged;
 	if (!is_dump && is_read && settings->json)
 		print_report_json(&report, &reading, is_stat);
@@ -245,13 +282,15 @@ int journal_main(int argc, char **argv, const struct settings *settings)
 		return EX_USAGE;
 	if (line.wants_help) {
 		puts("usage: trovectl journal verify|dump|stat DIRECTORY [--after N] [--limit N] [--json]\n\n"
-		     "Reads the journal in a data directory. The service must be stopped; nothing is changed.\n"
+		     "Reads the journal in a data directory and changes nothing. Beside a running service: what was durable\n"
+		     "when it began.\n"
 		     "  verify   reads every record: whole, a torn tail (the start will cut it), or damaged, and where\n"
 		     "  dump     the records as JSON, one a line; bodies of unknown types in hexadecimal (4096 bytes)\n"
 		     "  stat     verify, and how many records there are of each type\n");
 		arguments_print(arguments, COUNT_OF(arguments));
 		puts("\nexample: trovectl journal verify /var/lib/trove/journal\n"
-		     "exit codes: 0 whole or torn, 65 damaged, 66 no journal there, 69 in use");
+		     "exit codes: 0 whole or torn, 65 damaged, 66 no journal there,\n"
+		     "            69 files go faster than they are read");
 		return EX_OK;
 	}
 	if (line.operand_count != 2) {

@@ -2,6 +2,7 @@
 #include "cmd/trovectl/ledger.h"
 
 #include "cmd/trovectl/commands.h"
+#include "cmd/trovectl/ledger_opening.h"
 #include "cmd/trovectl/ledger_sqlite.h"
 #include "cmd/trovectl/time_text.h"
 #include "engine/base/check.h"
@@ -14,7 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, ROW_BYTES = 1024 };
+enum { PATH_BYTES = 4096, ROW_BYTES = 1024, COPY_BYTES = 1 << 16, TRIES = 50 };
 
 struct ledger_options {
 	const char *journal, *data, *format, *output, *from, *to;
@@ -24,9 +25,11 @@ struct ledger_options {
 struct writing {
 	struct ledger_options options;
 	struct ledger_books books;
-	FILE *out;                   /* CSV and NDJSON */
+	struct ledger_opening opening;
+	char making[PATH_BYTES + 8]; /* of a file until it is whole */
+	FILE *out;                   /* CSV and NDJSON; for standard output a temporary file, until all is read */
 	struct ledger_sqlite *sqlite;
-	bool is_ndjson, has_begun, is_broken; /* broken: nothing more can be written */
+	bool is_ndjson, is_broken;            /* broken: nothing more can be written */
 	uint64_t bad_seq;                     /* of a record that cannot be read */
 	uint64_t written;
 };
@@ -91,15 +94,24 @@ static bool write_text(struct writing *w, const struct ledger_row *row)
 	return fwrite(bytes, 1, cursor_used(&c), w->out) == cursor_used(&c);
 }
 
+static void see_row(struct writing *w, const struct ledger_row *row)
+{
+	if (!ledger_enter(&w->books, row)) {
+		w->is_broken = true;
+		return;
+	}
+	if (row->time_ms < w->options.from_ms || row->time_ms >= w->options.to_ms)
+		return;
+	w->written++;
+	w->is_broken = !(w->sqlite != NULL ? ledger_sqlite_add(w->sqlite, row) : write_text(w, row));
+}
+
 static void see_record(void *context, const struct journal_record *record)
 {
 	struct writing *w = context;
 	struct ledger_row row;
 	if (w->is_broken)
 		return;
-	if (!w->has_begun)
-		w->books.is_late = record->sequence > 1;
-	w->has_begun = true;
 	switch (ledger_row_of(record, &row)) {
 	case LEDGER_OTHER: return;
 	case LEDGER_BAD:
@@ -108,60 +120,94 @@ static void see_record(void *context, const struct journal_record *record)
 		return;
 	case LEDGER_ROW: break;
 	}
-	if (!ledger_enter(&w->books, &row)) {
-		w->is_broken = true;
-		return;
+	see_row(w, &row);
+}
+
+static void write_openings(struct writing *w)
+{
+	const struct ledger_opening *o = &w->opening;
+	for (uint64_t i = 0; i < o->count && !w->is_broken; i++) {
+		struct ledger_row row = {.seq = o->seq, .time_ms = o->time_ms, .recorded_ms = o->time_ms, .event = LEDGER_opening,
+		                         .payment = o->payments[i]};
+		see_row(w, &row);
 	}
-	if (row.time_ms < w->options.from_ms || row.time_ms >= w->options.to_ms)
-		return;
-	w->written++;
-	w->is_broken = !(w->sqlite != NULL ? ledger_sqlite_add(w->sqlite, &row) : write_text(w, &row));
 }
 
 /* ---- where it goes: a file has its name when it is whole -------------------------------------- */
 
-static int open_output(struct writing *w, const char *making)
+static int cannot_write(const char *name, const char *problem)
+{
+	fprintf(stderr, "trovectl: %s: %s\n", name, problem);
+	return EX_CANTCREAT;
+}
+
+static int open_output(struct writing *w)
 {
 	char problem[256];
-	bool is_sqlite = strcmp(w->options.format, "sqlite") == 0;
+	const char *output = w->options.output;
 	w->is_ndjson = strcmp(w->options.format, "ndjson") == 0;
-	w->out = stdout;
-	if (w->options.output != NULL)
-		(void)unlink(making);
-	if (is_sqlite && (w->sqlite = ledger_sqlite_open(making, problem, sizeof problem)) == NULL) {
-		fprintf(stderr, "trovectl: %s: %s\n", making, problem);
-		return EX_CANTCREAT;
+	if (output != NULL)
+		(void)unlink(w->making);
+	if (strcmp(w->options.format, "sqlite") == 0) {
+		w->sqlite = ledger_sqlite_open(w->making, problem, sizeof problem);
+		return w->sqlite != NULL ? EX_OK : cannot_write(w->making, problem);
 	}
-	if (!is_sqlite && w->options.output != NULL && (w->out = fopen(making, "we")) == NULL) {
-		fprintf(stderr, "trovectl: %s: %s\n", making, strerror(errno));
-		return EX_CANTCREAT;
-	}
-	if (!is_sqlite && !w->is_ndjson)
+	w->out = output != NULL ? fopen(w->making, "we") : tmpfile();
+	if (w->out == NULL)
+		return cannot_write(output != NULL ? w->making : "a temporary file", strerror(errno));
+	if (!w->is_ndjson)
 		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n",
 		      w->out);
 	return EX_OK;
 }
 
-static int close_output(struct writing *w, const char *making, int code)
+static bool copy_to_stdout(FILE *from)
+{
+	char bytes[COPY_BYTES];
+	size_t count;
+	if (fseek(from, 0, SEEK_SET) != 0)
+		return false;
+	while ((count = fread(bytes, 1, sizeof bytes, from)) != 0)
+		if (fwrite(bytes, 1, count, stdout) != count)
+			return false;
+	return ferror(from) == 0 && fflush(stdout) == 0;
+}
+
+/* What was read is whole, or nothing of it may be seen. */
+static bool close_text(struct writing *w, bool is_whole)
+{
+	FILE *out = w->out;
+	w->out = NULL;
+	bool is_ok = ferror(out) == 0 && fflush(out) == 0;
+	if (is_ok && is_whole && w->options.output == NULL)
+		is_ok = copy_to_stdout(out);
+	int error = errno;
+	is_ok = fclose(out) == 0 && is_ok;
+	errno = error;
+	return is_ok;
+}
+
+/* EX_OK, also where nothing was to be kept; else it cannot be written, which is said. */
+static int close_output(struct writing *w, bool is_whole)
 {
 	char problem[256] = "";
-	const char *name = w->options.output != NULL ? w->options.output : "standard output";
 	bool is_ok = true;
 	if (w->sqlite != NULL) {
 		is_ok = ledger_sqlite_close(&w->sqlite, problem, sizeof problem);
-	} else if (ferror(w->out) != 0 || (w->out == stdout ? fflush(w->out) : fclose(w->out)) != 0) {
+	} else if (w->out != NULL && !close_text(w, is_whole)) {
 		is_ok = false;
 		snprintf(problem, sizeof problem, "%s", strerror(errno));
 	}
-	if (is_ok && code == EX_OK && w->options.output != NULL && rename(making, w->options.output) != 0) {
+	if (is_ok && is_whole && w->options.output != NULL && rename(w->making, w->options.output) != 0) {
 		is_ok = false;
 		snprintf(problem, sizeof problem, "%s", strerror(errno));
 	}
-	if (!is_ok)
-		fprintf(stderr, "trovectl: %s: %s\n", name, problem);
-	if (w->options.output != NULL && (!is_ok || code != EX_OK))
-		(void)unlink(making);
-	return code != EX_OK ? code : is_ok ? EX_OK : EX_IOERR;
+	if (w->options.output != NULL && (!is_ok || !is_whole))
+		(void)unlink(w->making);
+	if (is_ok || !is_whole)
+		return EX_OK;
+	fprintf(stderr, "trovectl: %s: %s\n", w->options.output != NULL ? w->options.output : "standard output", problem);
+	return EX_IOERR;
 }
 
 /* ---- the command --------------------------------------------------------------------------------- */
@@ -175,18 +221,45 @@ static int say(const char *directory, const char *text, int code)
 static int judge_journal(status s, const struct journal_report *report, const char *directory)
 {
 	const char *text = report->text[0] != '\0' ? report->text : status_text(s);
-	if (s == STATUS_ok && report->is_torn)
-		fprintf(stderr, "trovectl: %s: %s\n", directory, report->text);
-	if (s == STATUS_ok)
-		return EX_OK;
-	say(directory, text, 0);
-	if (s == STATUS_invalid_state)
-		fputs("trovectl: stop the service (SIGTERM), or give the journal of a copy: cp -a DIRECTORY COPY, then --journal COPY\n",
-		      stderr);
-	return s == STATUS_not_found       ? EX_NOINPUT
-	       : s == STATUS_invalid_state ? EX_UNAVAILABLE
-	       : s == STATUS_malformed     ? EX_DATAERR
-	                                   : EX_IOERR;
+	if (s == STATUS_overloaded)
+		text = "files are let go faster than they are read: raise data.retention_ms, or read a copy (cp -a, then --journal COPY)";
+	if (s != STATUS_ok || report->is_torn)
+		say(directory, text, 0);
+	return s == STATUS_ok           ? EX_OK
+	       : s == STATUS_not_found  ? EX_NOINPUT
+	       : s == STATUS_overloaded ? EX_UNAVAILABLE
+	       : s == STATUS_malformed  ? EX_DATAERR
+	                                : EX_IOERR;
+}
+
+static void print_sums(const char *currency, const char *what, const struct ledger_sums *s)
+{
+	fprintf(stderr, "%s%s  authorized %" PRId64 "  captured %" PRId64 "  refunded %" PRId64 "  voided %" PRId64 "\n", currency,
+	        what, s->authorized, s->captured, s->refunded, s->voided);
+}
+
+static void summarize(const struct writing *w, const struct journal_look *look, const struct journal_report *report,
+                      const char *directory)
+{
+	const struct ledger_books *b = &w->books;
+	if (w->opening.seq != 0)
+		fprintf(stderr, "trovectl: %s: the journal goes back to seq %" PRIu64 "; %" PRIu64 " payments are older and begin with "
+		                "an opening\n",
+		        directory, w->opening.seq + 1, b->openings);
+	if (w->opening.seq != 0 && w->opening.snapshot == 0)
+		fprintf(stderr, "trovectl: %s: no snapshot goes with it: payments that did not change since are missing\n", directory);
+	fprintf(stderr, "%" PRIu64 " payments, %" PRIu64 " entries, %" PRIu64 " written; payments and entries agree\n", b->payments,
+	        b->entries, w->written);
+	fprintf(stderr, "read up to seq %" PRIu64 "%s\n", report->last, look->is_live ? ", while the service runs" : "");
+	for (uint32_t i = 0; i < b->currencies; i++) {
+		const struct ledger_currency *c = &b->currency[i];
+		struct ledger_sums closing = ledger_sum(&c->opening, &c->entries);
+		if (w->opening.seq != 0)
+			print_sums(c->name, " opening", &c->opening);
+		print_sums(c->name, "", &c->entries);
+		if (w->opening.seq != 0)
+			print_sums(c->name, " closing", &closing);
+	}
 }
 
 static int judge_books(struct writing *w, const char *directory)
@@ -198,36 +271,66 @@ static int judge_books(struct writing *w, const char *directory)
 	}
 	if (w->books.problem[0] != '\0' || !ledger_agrees(&w->books))
 		return say(directory, w->books.problem, EX_DATAERR);
-	if (w->is_broken)
-		return EX_OK; /* said when the output is closed */
-	if (w->books.is_late)
-		fprintf(stderr, "trovectl: %s: the journal does not go back to the first change; entries before it are not here\n",
-		        directory);
-	fprintf(stderr, "%" PRIu64 " payments, %" PRIu64 " entries, %" PRIu64 " written; payments and entries agree\n",
-	        w->books.payments, w->books.entries, w->written);
-	for (uint32_t i = 0; i < w->books.currencies; i++) {
-		const struct ledger_currency *c = &w->books.currency[i];
-		fprintf(stderr, "%s  authorized %" PRId64 "  captured %" PRId64 "  refunded %" PRId64 "  voided %" PRId64 "\n", c->name,
-		        c->entries.authorized, c->entries.captured, c->entries.refunded, c->entries.voided);
-	}
 	return EX_OK;
+}
+
+/* Once over everything. STATUS_overloaded: nothing of it counts. */
+static status read_journal(struct writing *w, const struct journal_look *look, const char *directory,
+                           struct journal_report *report)
+{
+	status s = ledger_opening_read(&w->opening, look, directory, report);
+	if (s != STATUS_ok)
+		return s;
+	/* Without a snapshot nobody knows them all. */
+	w->books.is_late = w->opening.seq != 0 && w->opening.snapshot == 0;
+	write_openings(w);
+	return journal_look_read(look, see_record, w, report);
+}
+
+static void forget(struct writing *w)
+{
+	(void)close_output(w, false);
+	ledger_opening_free(&w->opening);
+	ledger_books_free(&w->books);
+	*w = (struct writing){.options = w->options};
+	if (w->options.output != NULL)
+		snprintf(w->making, sizeof w->making, "%s.making", w->options.output);
+}
+
+static status read_until_whole(struct writing *w, struct journal_look *look, const char *directory,
+                               struct journal_report *report, int *code)
+{
+	status s = STATUS_overloaded;
+	for (unsigned tries = 0; tries < TRIES && s == STATUS_overloaded; tries++) {
+		forget(w);
+		journal_look_close(look);
+		*report = (struct journal_report){};
+		*code = open_output(w);
+		if (*code != EX_OK)
+			return STATUS_ok;
+		s = journal_look_open(look, directory, report->text, sizeof report->text);
+		if (s == STATUS_ok)
+			s = read_journal(w, look, directory, report);
+	}
+	return s;
 }
 
 static int run(struct writing *w, const char *directory)
 {
 	struct journal_report report;
-	char making[PATH_BYTES + 8] = "";
-	if (w->options.output != NULL)
-		snprintf(making, sizeof making, "%s.making", w->options.output);
-	int code = open_output(w, making);
-	if (code != EX_OK)
-		return code;
-	status s = journal_verify(directory, 0, see_record, w, &report);
-	code = judge_journal(s, &report, directory);
+	struct journal_look look = {.directory = -1};
+	int code = EX_OK;
+	status s = read_until_whole(w, &look, directory, &report, &code);
+	if (code == EX_OK)
+		code = judge_journal(s, &report, directory);
 	if (code == EX_OK)
 		code = judge_books(w, directory);
-	code = close_output(w, making, code);
-	ledger_books_free(&w->books);
+	if (code == EX_OK)
+		code = close_output(w, true);
+	if (code == EX_OK)
+		summarize(w, &look, &report, directory);
+	forget(w);
+	journal_look_close(&look);
 	return code;
 }
 
@@ -271,19 +374,21 @@ static int run_checked(struct ledger_options *o)
 static void print_help(const struct argument *arguments, size_t count)
 {
 	puts("usage: trovectl ledger --data DIR | --journal DIR [--format csv|ndjson|sqlite] [--output FILE]\n\n"
-	     "Every change of a payment as one row, out of the journal of a service that is stopped; nothing is changed.\n"
-	     "Columns: seq, time (of the event: its `at`, or when it was done), payment, event (authorized, captured, refunded,\n"
-	     "voided, expired), amount (minor units), currency, state, authorized, captured, refunded, voided (the payment after\n"
-	     "it), cart, actor, id (the event's; none when time did it), recorded (when it was done).\n"
+	     "Every change of a payment as one row, out of a journal; nothing is changed. Beside a running service it reads what\n"
+	     "is durable up to now and says up to which seq; neither waits for the other.\n"
+	     "Columns: seq, time (of the event: its `at`, or when it was done), payment, event (opening, authorized, captured,\n"
+	     "refunded, voided, expired), amount (minor units), currency, state, authorized, captured, refunded, voided (the\n"
+	     "payment after it), cart, actor, id (the event's; none when time did it), recorded (when it was done).\n"
 	     "It proves itself: every entry must follow from those before it, 0 <= refunded <= captured, captured + voided <=\n"
 	     "authorized, and the sums over all payments must be the sums over all entries; else exit code 65. --from and --to\n"
 	     "choose what is written, all is checked. A summary goes to stderr. A file gets its name when it is whole.\n"
-	     "What data.retention_ms has let go is not in the journal any more; that is said, and payments begin then with what\n"
-	     "stood in them. Write the ledger more often than that.\n\n"
-	     "--format sqlite writes a database: payments (last state), entries (all changes), days (a view: sums per day and\n"
-	     "currency). For example, what was taken and given back in January:\n"
+	     "What data.retention_ms has let go is not in the journal any more: then older payments begin with a row `opening`,\n"
+	     "what stood in them before the oldest record (amount 0), out of the oldest snapshot; opening + entries = closing.\n\n"
+	     "--format sqlite writes a database: payments (last state), openings, entries (all changes), days (a view: sums per\n"
+	     "day and currency). For example, what was taken and given back in January:\n"
 	     "  sqlite3 ledger.db \"SELECT day, captured - refunded FROM days WHERE day LIKE '2011-01-%'\"\n"
-	     "Exit codes: 0 ok, 65 damaged or does not add up, 66 no journal there, 69 in use, 73 and 74 cannot be written.\n");
+	     "Exit codes: 0 ok, 65 damaged or does not add up, 66 no journal there, 69 files go too fast, 73 and 74 cannot be\n"
+	     "written.\n");
 	arguments_print(arguments, count);
 	puts("\nexample: trovectl ledger --data /var/lib/trove --from 2026-11-01 --to 2026-12-01 >november.csv");
 }

@@ -10,7 +10,8 @@
 
 /* ---- rows ---- */
 
-enum ledger_event { LEDGER_authorized, LEDGER_captured, LEDGER_refunded, LEDGER_voided, LEDGER_expired };
+/* opening: what stood in a payment before the journal's oldest record. */
+enum ledger_event { LEDGER_opening, LEDGER_authorized, LEDGER_captured, LEDGER_refunded, LEDGER_voided, LEDGER_expired };
 
 struct ledger_row {
 	uint64_t seq;
@@ -51,14 +52,20 @@ enum { LEDGER_CURRENCIES_MAX = 200 };
 
 struct ledger_books {
 	struct ledger_account *account; /* open addressing; places is a power of two */
-	uint64_t places, payments, entries;
+	uint64_t places, payments, entries, openings;
 	struct ledger_currency currency[LEDGER_CURRENCIES_MAX];
 	uint32_t currencies;
-	bool is_late; /* the journal does not begin with its first record */
+	bool is_late; /* a payment may begin with a change: what stood in it before then follows from that */
 	char problem[256]; /* empty: all agree so far */
 };
 
-/* Enters a row. false: no memory, or the row does not follow from those before; problem says so. */
+/* No row of the payment was entered yet. */
+bool ledger_is_new(const struct ledger_books *books, struct wire_id payment);
+/* What stood in the payment before the row. */
+struct ledger_sums ledger_before(const struct ledger_row *row);
+struct ledger_sums ledger_sum(const struct ledger_sums *a, const struct ledger_sums *b);
+/* Enters a row; one that is an opening comes before all others of its payment. false: no memory, or the row does not
+ * follow from those before; problem says so. */
 bool ledger_enter(struct ledger_books *books, const struct ledger_row *row);
 /* Whether the sums over all payments are those over all entries; else problem says which are not. */
 bool ledger_agrees(struct ledger_books *books);

@@ -12,7 +12,7 @@ enum { PLACES_LEAST = 4096 };
 
 const char *ledger_event_name(enum ledger_event event)
 {
-	static const char *const names[] = {"authorized", "captured", "refunded", "voided", "expired"};
+	static const char *const names[] = {"opening", "authorized", "captured", "refunded", "voided", "expired"};
 	return names[event];
 }
 
@@ -125,6 +125,26 @@ static bool is_bounded(const struct ledger_sums *s)
 	return s->refunded >= 0 && s->voided >= 0 && s->refunded <= s->captured && s->captured + s->voided <= s->authorized;
 }
 
+struct ledger_sums ledger_sum(const struct ledger_sums *a, const struct ledger_sums *b)
+{
+	struct ledger_sums sum = *a;
+	add(&sum, b, 1);
+	return sum;
+}
+
+bool ledger_is_new(const struct ledger_books *b, struct wire_id payment)
+{
+	return b->places == 0 || find(b, payment)->currency == 0;
+}
+
+struct ledger_sums ledger_before(const struct ledger_row *row)
+{
+	const struct payment_record *p = &row->payment;
+	struct ledger_sums change = change_of(row), before = {p->authorized, p->captured, p->refunded, p->voided};
+	add(&before, &change, -1);
+	return before;
+}
+
 bool ledger_enter(struct ledger_books *b, const struct ledger_row *row)
 {
 	const struct payment_record *p = &row->payment;
@@ -139,13 +159,15 @@ bool ledger_enter(struct ledger_books *b, const struct ledger_row *row)
 	if (a->currency == 0) {
 		*a = (struct ledger_account){.payment = p->payment, .currency = currency};
 		b->payments++;
-		if (b->is_late && row->event != LEDGER_authorized) {
-			a->sums = after;
-			add(&a->sums, &change, -1);
+		if (row->event == LEDGER_opening || (b->is_late && row->event != LEDGER_authorized)) {
+			a->sums = ledger_before(row);
 			add(&c->opening, &a->sums, 1);
 		}
 	}
-	b->entries++;
+	if (row->event == LEDGER_opening)
+		b->openings++;
+	else
+		b->entries++;
 	add(&a->sums, &change, 1);
 	add(&c->entries, &change, 1);
 	if (a->currency != currency || !equal(&a->sums, &after) || !is_bounded(&after)) {

@@ -8,7 +8,7 @@
 
 struct ledger_sqlite {
 	sqlite3 *base;
-	sqlite3_stmt *entry, *payment;
+	sqlite3_stmt *entry, *payment, *opening;
 	bool is_failed;
 };
 
@@ -19,10 +19,14 @@ static const char schema[] =
 	" amount INTEGER NOT NULL, currency TEXT NOT NULL, state TEXT NOT NULL, authorized INTEGER NOT NULL,"
 	" captured INTEGER NOT NULL, refunded INTEGER NOT NULL, voided INTEGER NOT NULL, cart TEXT, actor TEXT, id TEXT,"
 	" recorded TEXT NOT NULL);"
+	"CREATE TABLE openings (payment TEXT PRIMARY KEY, state TEXT NOT NULL, currency TEXT NOT NULL,"
+	" authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL, voided INTEGER NOT NULL,"
+	" cart TEXT, actor TEXT, time TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE payments (payment TEXT PRIMARY KEY, state TEXT NOT NULL, currency TEXT NOT NULL,"
 	" authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL, voided INTEGER NOT NULL,"
 	" cart TEXT, actor TEXT, first_time TEXT NOT NULL, last_time TEXT NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;";
 static const char add_entry[] = "INSERT INTO entries VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)";
+static const char add_opening[] = "INSERT INTO openings VALUES (?3,?7,?6,?8,?9,?10,?11,?12,?13,?2,?1)";
 static const char put_payment[] =
 	"INSERT INTO payments VALUES (?3,?7,?6,?8,?9,?10,?11,?12,?13,?2,?2,?1) ON CONFLICT (payment) DO UPDATE SET state=?7,"
 	" authorized=?8, captured=?9, refunded=?10, voided=?11, last_time=?2, last_seq=?1";
@@ -43,6 +47,7 @@ static void release(struct ledger_sqlite *l)
 {
 	sqlite3_finalize(l->entry);
 	sqlite3_finalize(l->payment);
+	sqlite3_finalize(l->opening);
 	sqlite3_close(l->base);
 	free(l);
 }
@@ -55,6 +60,7 @@ struct ledger_sqlite *ledger_sqlite_open(const char *path, char *problem, size_t
 		return NULL;
 	if (sqlite3_open(path, &l->base) == SQLITE_OK && sqlite3_exec(l->base, schema, NULL, NULL, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(l->base, add_entry, -1, &l->entry, NULL) == SQLITE_OK &&
+	    sqlite3_prepare_v2(l->base, add_opening, -1, &l->opening, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(l->base, put_payment, -1, &l->payment, NULL) == SQLITE_OK)
 		return l;
 	if (l->base != NULL)
@@ -114,12 +120,16 @@ bool ledger_sqlite_add(struct ledger_sqlite *l, const struct ledger_row *row)
 {
 	if (l->is_failed)
 		return false;
+	bind_shared(l->payment, row);
+	if (row->event == LEDGER_opening) {
+		bind_shared(l->opening, row);
+		return step(l, l->opening) && step(l, l->payment);
+	}
 	bind_shared(l->entry, row);
 	sqlite3_bind_text(l->entry, 4, ledger_event_name(row->event), -1, SQLITE_STATIC);
 	sqlite3_bind_int64(l->entry, 5, row->amount);
 	bind_id(l->entry, 14, row->has_id, row->id);
 	bind_time(l->entry, 15, row->recorded_ms);
-	bind_shared(l->payment, row);
 	return step(l, l->entry) && step(l, l->payment);
 }
 

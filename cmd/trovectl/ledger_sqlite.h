@@ -1,7 +1,7 @@
 /*
  * ledger_sqlite: the ledger as an SQLite database (https://sqlite.org): `payments` (each one's last
- * state), `entries` (every change), `days` (a view: sums per day and currency). The only file of
- * trovectl that sees the library. The path is borrowed for the call. One thread.
+ * state), `openings` (what stood in them before the oldest entry), `entries` (every change), `days` (a view: sums per
+ * day and currency). The only file of trovectl that sees the library. The path is borrowed for the call. One thread.
  */
 #ifndef CMD_TROVECTL_LEDGER_SQLITE_H
 #define CMD_TROVECTL_LEDGER_SQLITE_H

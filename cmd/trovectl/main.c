@@ -18,13 +18,14 @@ static const struct command {
 	{"ping", ping_main, "ask whether the service answers, and how fast"},
 	{"status", status_main, "print what the service tells about itself"},
 	{"health", health_main, "exit 0 when the service is ready for traffic"},
+	{"drain", drain_main, "make the service finish what is in flight and stop"},
 	{"memory", memory_main, "print who holds the service's memory; --doctor: what is odd"},
 	{"send", send_main, "send events as JSON, from the argument or standard input"},
 	{"load", load_main, "put the rewards or products of a CSV file into the service"},
 	{"replay", replay_main, "send recorded positions, events or order lines"},
 	{"watch", watch_main, "print publications as they come"},
 	{"ledger", ledger_main, "print every change of a payment, from the journal; checks that all adds up"},
-	{"journal", journal_main, "verify, dump or count the journal of a stopped service"},
+	{"journal", journal_main, "verify, dump or count a journal, also beside a running service"},
 };
 
 static void print_help(void)

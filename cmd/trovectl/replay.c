@@ -1,13 +1,13 @@
 #include "cmd/trovectl/commands.h"
 #include "cmd/trovectl/complaint.h"
 #include "cmd/trovectl/exchange.h"
-#include "cmd/trovectl/percentile.h"
 #include "cmd/trovectl/replay_retail.h"
 #include "cmd/trovectl/retail.h"
 #include "cmd/trovectl/time_text.h"
 #include "cmd/trovectl/track.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/histogram.h"
 #include "proto/json_write.h"
 
 #include <errno.h>
@@ -31,7 +31,8 @@ struct replay {
 	struct track track;
 	struct progress progress;
 	struct complaints bad_lines, errors;
-	struct percentile latency;
+	struct histogram latency;
+	int64_t greatest_ns;
 	uint64_t read, answered, matched, matches, lost;
 	int64_t start_ns;
 	const char *lost_why;
@@ -110,7 +111,9 @@ static void on_result(void *context, const struct exchange_result *r)
 static void on_message(void *context, int64_t latency_ns, uint32_t events)
 {
 	struct replay *p = context;
-	percentile_add(&p->latency, latency_ns, events);
+	histogram_add(&p->latency, histogram_place(latency_ns < 0 ? 0 : (uint64_t)latency_ns), events);
+	if (latency_ns > p->greatest_ns)
+		p->greatest_ns = latency_ns;
 }
 
 /* ---- sending -------------------------------------------------------------------------- */
@@ -168,8 +171,10 @@ static void print_summary(const struct replay *p)
 {
 	double seconds = (double)(clock_monotonic_ns() - p->start_ns) / 1e9;
 	uint64_t errors = p->errors.count + p->bad_lines.count + p->lost;
-	double p50 = (double)percentile_read(&p->latency, 0.5) / 1e3, p99 = (double)percentile_read(&p->latency, 0.99) / 1e3,
-	       p999 = (double)percentile_read(&p->latency, 0.999) / 1e3, most = (double)p->latency.greatest_ns / 1e3;
+	static const double shares[] = {0.5, 0.99, 0.999};
+	double ns[COUNT_OF(shares)];
+	(void)histogram_quantiles(&p->latency, shares, COUNT_OF(shares), ns);
+	double p50 = ns[0] / 1e3, p99 = ns[1] / 1e3, p999 = ns[2] / 1e3, most = (double)p->greatest_ns / 1e3;
 	if (p->settings->json)
 		printf("{\"summary\":{\"events\":%llu,\"matched_events\":%llu,\"matches\":%llu,\"errors\":%llu,"
 		       "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"greatest_us\":%.1f,\"seconds\":%.3f,"

@@ -91,6 +91,7 @@ static int run(struct sender *s, const char *json)
 		.url = s->settings->url,
 		.in_flight = (unsigned)s->in_flight,
 		.timeout_ms = s->settings->timeout_ms,
+		.sends_again = true, /* every change has an id */
 		.on_reply = on_reply,
 		.context = s,
 	};

@@ -2,6 +2,8 @@
 
 #include "engine/base/human.h"
 #include "engine/base/log.h"
+#include "engine/memory/heap_profile.h"
+#include "engine/memory/heap_sample.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -11,7 +13,7 @@ enum {
 	PROGRAM_BYTES = 18 << 20, /* code and data of the program and its libraries, kept in memory: 14 MiB */
 	HEAP_BYTES = 16 << 20,   /* mimalloc's own, configuration, libevent, nng, jansson, zlib */
 	STACK_BYTES = 128 << 10, /* of a stack: 16 KiB; what is reserved is never touched */
-	OWN_THREADS = 5,          /* main, writer, merger, the journal's flusher, snapshots' */
+	OWN_THREADS = 6,         /* main, HTTP's, writer, merger, the journal's flusher, snapshots' */
 };
 
 static void add_process(const struct configuration *c, struct bill *bill)
@@ -36,6 +38,8 @@ void service_bill(const struct configuration *c, const struct numa *numa, struct
 	shard_snapshot_bill(&c->shard, &c->commerce, bill);
 	net_bill(&c->net, bill);
 	admin_bill(&c->admin, bill);
+	heap_profile_bill(bill);
+	heap_sample_bill((uint32_t)c->memory.heap_samples_max, bill);
 	add_process(c, bill);
 }
 

@@ -59,8 +59,10 @@ static bool derive(struct configuration *c, struct option_problem *problem)
 	return fill_addresses(c, "events.reply", &c->net.reply, problem) &&
 	       fill_addresses(c, "events.collect", &c->net.collect, problem) &&
 	       fill_addresses(c, "events.publish", &c->net.publish, problem) &&
+	       fill_addresses(c, "observe.listen", &c->admin.observe_listen, problem) &&
+	       fill_addresses(c, "admin.listen", &c->admin.admin_listen, problem) &&
 	       net_options_agree(&c->net, problem) && shard_options_agree(&c->shard, problem) &&
-	       journal_options_agree(&c->journal, problem) &&
+	       journal_options_agree(&c->journal, problem) && admin_options_agree(&c->admin, problem) &&
 	       memory_pool_debug(&c->memory, &(unsigned){0}, problem);
 }
 
@@ -112,7 +114,7 @@ static void print_range(FILE *out, const struct option *row)
 	else if (row->kind == OPTION_list)
 		fprintf(out, "list of at most %d", OPTION_LIST_MAX);
 	else
-		fprintf(out, "text");
+		fprintf(out, row->kind == OPTION_secret ? "text that is not shown" : "text");
 }
 
 /* Text that YAML could take for something else is quoted. */
@@ -186,7 +188,8 @@ static void take_option(void *context, const struct option *row, const void *val
 	CHECK(option_find(&comparison->newer->set, row->key, &new_value, NULL) != NULL, "option %s is gone", row->key);
 	option_format(row, value, before, sizeof before);
 	option_format(row, new_value, after, sizeof after);
-	if (strcmp(before, after) == 0)
+	bool is_same = row->kind == OPTION_secret ? strcmp(value, new_value) == 0 : strcmp(before, after) == 0;
+	if (is_same)
 		return;
 	if (row->change == OPTION_startup)
 		log_warning("config", "%s: '%.200s' takes effect at the next start; now it is '%.200s'", row->key, after, before);
@@ -194,16 +197,22 @@ static void take_option(void *context, const struct option *row, const void *val
 		log_info("config", "%s: '%.200s', was '%.200s'", row->key, after, before);
 }
 
-void configuration_take_live(struct configuration *current, const struct configuration *newer)
+static void take_live_rows(const struct option *rows, size_t count, void *current, const void *newer)
 {
-	struct comparison comparison = {.newer = newer};
-	option_visit(&current->set, take_option, &comparison);
-	for (size_t i = 0; i < COUNT_OF(service_option_rows); i++) {
-		const struct option *row = &service_option_rows[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct option *row = &rows[i];
 		size_t bytes = row->kind == OPTION_integer ? sizeof(int64_t) : sizeof(int);
 		CHECK(row->change == OPTION_startup || row->kind == OPTION_integer || row->kind == OPTION_choice,
 		      "live option %s", row->key);
 		if (row->change == OPTION_live)
-			memcpy((char *)&current->service + row->offset, (const char *)&newer->service + row->offset, bytes);
+			memcpy((char *)current + row->offset, (const char *)newer + row->offset, bytes);
 	}
+}
+
+void configuration_take_live(struct configuration *current, const struct configuration *newer)
+{
+	struct comparison comparison = {.newer = newer};
+	option_visit(&current->set, take_option, &comparison);
+	take_live_rows(service_option_rows, COUNT_OF(service_option_rows), &current->service, &newer->service);
+	take_live_rows(memory_option_rows, memory_option_count, &current->memory, &newer->memory);
 }

@@ -1,21 +1,20 @@
 /*
  * troved: the service. main sets the modules up from the bottom to the top, runs the
- * event loop of signals and HTTP, drains, and takes them down again.
+ * event loop of signals and HTTP, and takes them down again; drain.c is what happens between.
  */
 #include "cmd/troved/bill.h"
-#include "cmd/troved/configuration.h"
 #include "cmd/troved/rewards_file.h"
+#include "cmd/troved/service.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
-#include "engine/base/metric.h"
-#include "engine/memory/doctor.h"
+#include "engine/base/probe.h"
+#include "engine/base/process.h"
 #include "engine/memory/heap.h"
-#include "engine/memory/numa.h"
+#include "engine/memory/heap_sample.h"
 #include "engine/memory/program.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,104 +25,26 @@
 
 extern char **environ;
 
+const char service_version[] = TROVE_VERSION;
+
 static const char usage_text[] =
-	"usage: troved [--config FILE] [--set section.key=value]... [--check] [--print-config] [--version]\n"
+	"usage: troved [--config FILE] [--set section.key=value]... [--take-over] [--check] [--print-config] [--print-metrics]\n"
+	"              [--version]\n"
 	"\n"
 	"Matches events to rewards and answers over nng sockets.\n"
 	"\n"
 	"  --config FILE     YAML; every option can also be set by TROVE_SECTION_KEY and by --set\n"
 	"  --set KEY=VALUE   one option, over file and environment; a list is [a,b]\n"
+	"  --take-over       go on where the process that runs on the same data.directory ends: it is told to when this one has\n"
+	"                    its memory; clients send again what was not answered\n"
 	"  --check           validate the configuration, print the memory bill (what it takes at most) and exit\n"
 	"  --print-config    print every option with value, range and help, and exit\n"
+	"  --print-metrics   print a table of all metrics with what each says, and exit\n"
 	"  --version         print the version and exit\n"
 	"\n"
 	"example: troved --set rewards.file=config/demo_rewards.csv --set data.directory=/tmp/trove\n"
 	"signals: TERM, INT drain and stop (a second one at once); HUP reads live options again\n"
 	"exit codes: 0 ok, 64 usage, 65 bad data, 69 cannot bind, 70 internal, 74 journal, 78 configuration\n";
-
-enum { SETS_MAX = 256 };
-
-struct service {
-	struct configuration configuration;
-	struct arguments arguments;
-	const char *assignments[SETS_MAX];
-	struct event_base *loop;
-	struct event *signals[4];
-	struct event *timer;  /* of the drain */
-	struct event *sweep;
-	struct event *visit;  /* of the doctor */
-	struct numa numa;
-	struct account account;
-	struct memory_reading reading; /* the last one */
-	struct doctor doctor;
-	bool is_short; /* memory, in the cgroup */
-	struct store *store;
-	struct commerce commerce;
-	struct shard *shard;
-	struct net *net;
-	_Atomic(struct net *) publisher; /* the same, for other threads; NULL while there is none */
-	struct admin *admin;
-	const char *not_ready; /* a reason, or NULL */
-	int64_t drain_until_ns;
-	bool is_draining;
-	uint64_t bad_rows;
-};
-
-/* ---- what HTTP shows ------------------------------------------------------------- */
-
-static const char *service_not_ready(void *context)
-{
-	const struct service *service = context;
-	return service->not_ready;
-}
-
-static void write_store_metrics(const struct service *service, struct cursor *out)
-{
-	struct store_statistics s;
-	store_statistics(service->store, &s);
-	metric_write_head(out, "trove_rewards", "gauge", "Rewards held; at rewards.capacity further ones are refused.");
-	metric_write_value(out, "trove_rewards", (double)s.rewards);
-	metric_write_head(out, "trove_reward_runs", "gauge", "Parts that a query looks through; it falls back when updates pause.");
-	metric_write_value(out, "trove_reward_runs", (double)s.runs);
-	metric_write_head(out, "trove_reward_merges_total", "counter", "Background merges of the reward store.");
-	metric_write_value(out, "trove_reward_merges_total", (double)s.merges_total);
-	metric_write_head(out, "trove_reward_store_bytes", "gauge", "Memory reserved for rewards and their index.");
-	metric_write_value(out, "trove_reward_store_bytes", (double)s.resident_bytes);
-	metric_write_head(out, "trove_rewards_file_bad_rows", "gauge", "Rows of rewards.file that were left out at the start.");
-	metric_write_value(out, "trove_rewards_file_bad_rows", (double)service->bad_rows);
-	metric_write_head(out, "trove_build_info", "gauge", "Constant 1; the labels say what is running.");
-	cursor_format(out, "trove_build_info{version=\"%s\",kernel=\"%s\"} 1\n", TROVE_VERSION, s.kernel);
-}
-
-static void service_write_metrics(void *context, struct cursor *out)
-{
-	struct service *service = context;
-	if (reading_take(&service->account, &service->reading))
-		reading_write_metrics(&service->reading, out);
-	write_store_metrics(service, out);
-	shard_write_metrics(service->shard, out);
-	net_write_metrics(service->net, out);
-	metric_write_head(out, "trove_ready", "gauge", "1 when ready for traffic, 0 while starting or draining.");
-	metric_write_value(out, "trove_ready", service->not_ready == NULL);
-}
-
-static void service_write_allocator(void *context, struct cursor *out)
-{
-	struct service *service = context;
-	if (reading_take(&service->account, &service->reading))
-		reading_write_json(&service->reading, out);
-	else
-		cursor_literal(out, "{\"error\":\"/proc/self/smaps cannot be read\"}\n");
-}
-
-static void service_write_doctor(void *context, struct cursor *out)
-{
-	struct service *service = context;
-	if (reading_take(&service->account, &service->reading))
-		doctor_examine(&service->doctor, &service->reading, out);
-	else
-		cursor_literal(out, "/proc/self/smaps cannot be read: nothing can be said.\n");
-}
 
 static void warn_of_shortage(const struct memory_reading *r)
 {
@@ -151,68 +72,45 @@ static void on_visit(evutil_socket_t unused, short what, void *argument)
 	doctor_note(&service->doctor, &service->reading);
 }
 
-/* ---- stopping -------------------------------------------------------------------- */
+/* ---- while it runs --------------------------------------------------------------- */
 
-enum { TICK_MS = 20, LINGER_MS = 100, SWEEP_MS = 100, VISIT_S = 10 };
-
-static void announce(struct service *service, const char *state)
-{
-	char json[128];
-	snprintf(json, sizeof json, "{\"type\":\"service.state\",\"state\":\"%s\",\"at\":%lld}", state, (long long)clock_unix_ms());
-	net_publish(service->net, "service.state", json);
-}
-
-static void set_timer(struct service *service, int64_t ms)
-{
-	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	evtimer_add(service->timer, &wait);
-}
-
-/* Steps of a drain: not ready but serving; then no new requests; then, when what was in
- * flight is answered or the time is up, out of the loop. */
-static void on_timer(evutil_socket_t unused, short what, void *argument)
-{
-	(void)unused;
-	(void)what;
-	struct service *service = argument;
-	if (!service->is_draining) {
-		service->is_draining = true;
-		service->drain_until_ns = clock_monotonic_ns() + service->configuration.service.drain_timeout_ms * 1000000;
-		shard_drain(service->shard);
-		net_stop(service->net);
-	}
-	uint64_t in_flight = net_in_flight(service->net) + shard_in_flight(service->shard);
-	if (in_flight == 0 || clock_monotonic_ns() >= service->drain_until_ns) {
-		if (in_flight != 0)
-			log_warning("service", "service.drain_timeout_ms is over with %llu requests in flight",
-			            (unsigned long long)in_flight);
-		event_base_loopbreak(service->loop);
-		return;
-	}
-	set_timer(service, TICK_MS);
-}
+enum { SWEEP_MS = 100, VISIT_S = 10 };
 
 static void on_sweep(evutil_socket_t unused, short what, void *argument)
 {
 	(void)unused;
 	(void)what;
 	struct service *service = argument;
+	struct journal_stat stat;
 	net_sweep(service->net);
+	latency_turn(shard_latency(service->shard), clock_monotonic_ns());
+	journal_stat(shard_journal(service->shard), &stat);
+	admin_set_reason(service->admin, ADMIN_REASON_journal_failed, stat.is_failed);
+	admin_beat(service->admin);
+	account_watch_pools(&service->account);
+	notify_beat(&service->notify);
+	if (service->drain.step > DRAIN_agree)
+		notify_stopping(&service->notify);
 }
 
 static void on_stop_signal(evutil_socket_t number, short what, void *argument)
 {
 	(void)what;
 	struct service *service = argument;
-	if (service->not_ready != NULL) {
-		log_warning("service", "second signal %d: stopping at once", (int)number);
-		event_base_loopbreak(service->loop);
+	char by[32];
+	snprintf(by, sizeof by, "signal %d", (int)number);
+	/* Kubernetes asks for a drain by request first, and sends its one signal afterwards. */
+	bool is_first = !service->is_signalled;
+	service->is_signalled = true;
+	if (service_stop(service, by) || is_first)
 		return;
-	}
-	log_info("service", "signal %d: draining", (int)number);
-	service->not_ready = "draining";
-	announce(service, "draining");
-	set_timer(service, service->configuration.service.drain_delay_ms);
+	log_warning("service", "second %s: stopping at once", by);
+	event_base_loopbreak(service->loop);
+}
+
+static void take_sample_period(const struct service *service)
+{
+	heap_sample_set_period((uint64_t)service->configuration.memory.heap_sample_bytes, 0);
 }
 
 static void on_reload_signal(evutil_socket_t number, short what, void *argument)
@@ -224,14 +122,19 @@ static void on_reload_signal(evutil_socket_t number, short what, void *argument)
 	struct option_problem problem;
 	if (newer == NULL)
 		return;
+	notify_reloading(&service->notify);
 	if (configuration_load(newer, &service->arguments, &problem)) {
 		configuration_take_live(&service->configuration, newer);
 		log_setup((enum log_level)service->configuration.service.log_level,
 		          (enum log_format)service->configuration.service.log_format);
+		take_sample_period(service);
 		log_info("config", "live options were read again");
+		service->metrics.reloads[SERVICE_RELOAD_taken]++;
 	} else {
 		log_error("config", "nothing was changed: %s", problem.text);
+		service->metrics.reloads[SERVICE_RELOAD_refused]++;
 	}
+	notify_ready(&service->notify, "serving");
 	free(newer);
 }
 
@@ -248,7 +151,7 @@ static int setup_loop(struct service *service)
 	service->loop = event_base_new();
 	if (service->loop == NULL)
 		return fail(EX_OSERR, "no event loop");
-	service->timer = evtimer_new(service->loop, on_timer, service);
+	service->timer = service_drain_timer(service);
 	service->sweep = event_new(service->loop, -1, EV_PERSIST, on_sweep, service);
 	service->visit = event_new(service->loop, -1, EV_PERSIST, on_visit, service);
 	service->signals[0] = evsignal_new(service->loop, SIGTERM, on_stop_signal, service);
@@ -258,6 +161,8 @@ static int setup_loop(struct service *service)
 		if (service->signals[i] == NULL || evsignal_add(service->signals[i], NULL) != 0)
 			return fail(EX_OSERR, "cannot handle signals");
 	signal(SIGPIPE, SIG_IGN);
+	/* As process 1 of a container it inherits others' orphans; so they do not stay behind dead. */
+	signal(SIGCHLD, SIG_IGN);
 	return EX_OK;
 }
 
@@ -285,7 +190,7 @@ static int setup_store(struct service *service)
 	s = rewards_file_load(&service->configuration, service->store, &loaded, &problem);
 	if (s != STATUS_ok)
 		return fail(s == STATUS_pool_exhausted ? EX_CONFIG : EX_DATAERR, problem.text);
-	service->bad_rows = loaded.bad_rows;
+	service->metrics.bad_rows[0] = (double)loaded.bad_rows;
 	log_info("rewards", "%llu rewards from %s in %lld ms, %llu bad rows", (unsigned long long)loaded.rewards,
 	         o->rewards_file, (long long)((clock_monotonic_ns() - start) / 1000000), (unsigned long long)loaded.bad_rows);
 	return EX_OK;
@@ -320,6 +225,7 @@ static int setup_shard(struct service *service)
 		.commerce_options = &c->commerce,
 		.carts_ttl_ms = c->commerce.carts_ttl_ms,
 		.payments_ttl_ms = c->commerce.payments_ttl_ms,
+		.claims_ttl_ms = c->commerce.claims_ttl_ms,
 		.journal = &c->journal,
 		.publish = service_publish,
 		.publish_context = service,
@@ -336,6 +242,31 @@ static int setup_shard(struct service *service)
 	return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
 }
 
+/* First of all: probes are answered while the journal is carried out again. */
+static int setup_admin(struct service *service)
+{
+	struct admin_options *o = &service->configuration.admin;
+	struct option_problem problem;
+	o->account = &service->account;
+	status s = admin_setup(&service->admin, o, service_routes, service_route_count, service, &problem);
+	if (s == STATUS_ok)
+		return EX_OK;
+	return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
+}
+
+/* Behind everything that may fail without it; the old one keeps serving until then. */
+static int setup_take_over(struct service *service)
+{
+	const struct service_options *o = &service->configuration.service;
+	char text[256];
+	enum { PATIENCE_MS = 30000 }; /* beside what the options allow: a snapshot, the receipt */
+	if (!take_over_ask(&service->take_over, o->data_directory, 2 * o->drain_timeout_ms + PATIENCE_MS, text))
+		return fail(EX_TEMPFAIL, text);
+	return setup_admin(service);
+}
+
+static bool on_take_over(void *service) { return service_hand_over(service); }
+
 static int setup_modules(struct service *service)
 {
 	struct configuration *c = &service->configuration;
@@ -343,6 +274,8 @@ static int setup_modules(struct service *service)
 	int code = setup_loop(service);
 	if (code == EX_OK)
 		code = setup_directory(c);
+	if (code == EX_OK && !service->takes_over)
+		code = setup_admin(service);
 	if (code == EX_OK)
 		code = setup_store(service);
 	if (code != EX_OK)
@@ -350,29 +283,32 @@ static int setup_modules(struct service *service)
 	c->commerce.account = &service->account;
 	if (commerce_setup(&service->commerce, &c->commerce) != STATUS_ok)
 		return fail(EX_OSERR, "no memory for products, carts, payments and claims (their .capacity)");
-	code = setup_shard(service);
+	if (service->takes_over)
+		code = setup_take_over(service);
+	if (code == EX_OK)
+		code = setup_shard(service);
 	if (code != EX_OK)
 		return code;
 	c->net.account = &service->account;
 	if (net_setup(&service->net, &c->net, service->shard, &problem) != STATUS_ok)
 		return fail(EX_UNAVAILABLE, problem.text);
 	atomic_store_explicit(&service->publisher, service->net, memory_order_release);
-	struct admin_sources sources = {service, service_not_ready, service_write_metrics, service_write_allocator,
-	                                service_write_doctor};
-	status s = admin_setup(&service->admin, &c->admin, service->loop, &sources, &problem);
-	if (s != STATUS_ok)
-		return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
+	if (admin_serve(service->admin, service->loop) != STATUS_ok)
+		return fail(EX_OSERR, "no memory for the pages of HTTP");
+	take_over_listen(&service->take_over, c->service.data_directory, service->loop, on_take_over, service);
 	return EX_OK;
 }
 
 static void teardown_modules(struct service *service)
 {
+	take_over_close(&service->take_over);
 	admin_teardown(&service->admin);
 	if (service->shard != NULL)
 		shard_stop(service->shard);
 	atomic_store_explicit(&service->publisher, NULL, memory_order_release);
 	net_teardown(&service->net);
 	shard_teardown(&service->shard);
+	take_over_leave(&service->take_over);
 	commerce_teardown(&service->commerce);
 	store_teardown(&service->store);
 	for (int i = 0; i < 3; i++)
@@ -400,6 +336,9 @@ static void log_start(const struct service *service)
 		log_warning("memory",
 		            "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
 		            unlocked, strerror(atomic_load(&service->account.lock_error)));
+	if (service->take_over.closed_ns != 0)
+		log_info("take-over", "nobody listened for %.1f ms",
+		         (double)(clock_monotonic_ns() - service->take_over.closed_ns) * 1e-6);
 	log_info("service", "troved %s is ready: %llu rewards, kernel %s, %u workers, heap is %s", TROVE_VERSION,
 	         (unsigned long long)s.rewards, s.kernel, service->configuration.shard.workers, heap);
 }
@@ -436,6 +375,9 @@ static void lock_program(void)
 
 static int run(struct service *service)
 {
+	service->started_ns = clock_monotonic_ns();
+	notify_setup(&service->notify);
+	take_over_init(&service->take_over);
 	heap_count_calls();
 	heap_exempt_thread();
 	heap_set_options(service->configuration.memory.heap_large_pages, service->configuration.memory.heap_purge_delay_ms);
@@ -444,29 +386,36 @@ static int run(struct service *service)
 		lock_program();
 	if (!heap_is_mimalloc())
 		log_warning("memory", "malloc is not mimalloc's: what other threads freed may stay, and the heap is not counted");
+	if (heap_sample_setup(&service->account, (uint32_t)service->configuration.memory.heap_samples_max) != STATUS_ok)
+		log_warning("memory", "memory.heap_samples_max: no memory for the samples; there will be no heap profile");
+	take_sample_period(service);
 	int code = setup_modules(service);
 	if (code == EX_OK) {
 		log_start(service);
 		on_visit(-1, 0, service); /* what later ones compare with */
-		announce(service, "ready");
+		service_announce(service, "ready");
 		event_add(service->sweep, &(struct timeval){.tv_usec = SWEEP_MS * 1000});
 		event_add(service->visit, &(struct timeval){.tv_sec = VISIT_S});
+		notify_ready(&service->notify, "serving");
 		heap_freeze();
 		event_base_dispatch(service->loop);
 		heap_thaw();
-		/* A reply that was handed over just now is still on its way through nng. */
-		clock_sleep_ms(LINGER_MS);
-		log_info("service", "stopped");
+		notify_stopping(&service->notify);
+		service_end(service);
 	}
 	teardown_modules(service);
+	if (code == EX_OK)
+		service_say_end(service);
+	heap_sample_teardown();
 	account_teardown(&service->account);
+	notify_teardown(&service->notify);
 	return code;
 }
 
 /* ---- the command line -------------------------------------------------------------- */
 
 struct command {
-	bool check, print, version, help;
+	bool check, print, print_metrics, version, help;
 };
 
 static bool parse_arguments(int count, char **values, struct service *service, struct command *command)
@@ -479,10 +428,14 @@ static bool parse_arguments(int count, char **values, struct service *service, s
 			a->file = values[++i];
 		} else if (strcmp(values[i], "--set") == 0 && has_next && a->assignment_count < SETS_MAX) {
 			service->assignments[a->assignment_count++] = values[++i];
+		} else if (strcmp(values[i], "--take-over") == 0) {
+			service->takes_over = true;
 		} else if (strcmp(values[i], "--check") == 0) {
 			command->check = true;
 		} else if (strcmp(values[i], "--print-config") == 0) {
 			command->print = true;
+		} else if (strcmp(values[i], "--print-metrics") == 0) {
+			command->print_metrics = true;
 		} else if (strcmp(values[i], "--version") == 0) {
 			command->version = true;
 		} else if (strcmp(values[i], "--help") == 0 || strcmp(values[i], "-h") == 0) {
@@ -503,6 +456,7 @@ int main(int count, char **values)
 	struct command command = {};
 	struct option_problem problem;
 	service.arguments.environment = environ;
+	service.metrics.started_s[0] = (double)process_started_ms() / 1000;
 	if (!parse_arguments(count, values, &service, &command))
 		return EX_USAGE;
 	if (command.help) {
@@ -510,7 +464,11 @@ int main(int count, char **values)
 		return EX_OK;
 	}
 	if (command.version) {
-		printf("troved %s\n", TROVE_VERSION);
+		printf("troved %s (probes: %s)\n", TROVE_VERSION, probe_describe());
+		return EX_OK;
+	}
+	if (command.print_metrics) {
+		metrics_print(stdout);
 		return EX_OK;
 	}
 	if (!configuration_load(&service.configuration, &service.arguments, &problem))

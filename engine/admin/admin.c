@@ -1,195 +1,141 @@
-#include "engine/admin/admin.h"
+#include "engine/admin/inside.h"
 
 #include "engine/base/check.h"
 #include "engine/base/log.h"
 
-#include <errno.h>
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <stdlib.h>
+#include <string.h>
 
 const struct option admin_option_rows[] = {ADMIN_OPTIONS(OPTION_ROW)};
 const size_t admin_option_count = COUNT_OF(admin_option_rows);
 
-/* libevent has none of these limits unless told. */
-enum { HEADER_BYTES_MAX = 8 << 10, BODY_BYTES_MAX = 64 << 10, TIMEOUT_S = 5, PAGE_BYTES_MAX = 256 << 10 };
-
-struct admin {
-	struct evhttp *http;
-	struct admin_sources sources;
-	uint8_t *page;
+/* The lists by listener. A socket file is for whom it concerns: scrapers of other users, the operator alone. */
+static const struct {
+	const char *key;
+	size_t offset;
+	unsigned mode;
+} lists[LISTENER_COUNT] = {
+	[LISTENER_observe] = {"observe.listen", offsetof(struct admin_options, observe_listen), 0666},
+	[LISTENER_admin] = {"admin.listen", offsetof(struct admin_options, admin_listen), 0600},
 };
 
-/* libevent 2.1 cannot limit connections: the bill says what it assumes. Each may hold a request
- * and a page that its client does not read. */
-enum { CONNECTIONS_ASSUMED = 16, CONNECTION_BYTES = HEADER_BYTES_MAX + BODY_BYTES_MAX + PAGE_BYTES_MAX };
-
-void admin_bill(const struct admin_options *o, struct bill *bill)
+static const struct option_list *list_of(const struct admin_options *o, size_t listener)
 {
-	bill_add(bill, "admin", "", 1, PAGE_BYTES_MAX, "the page of metrics");
-	if (o->observe_listen[0] != '\0')
-		bill_add(bill, "admin", "observe.listen", CONNECTIONS_ASSUMED, CONNECTION_BYTES,
-		         "HTTP connections with request and page; %d are assumed", CONNECTIONS_ASSUMED);
+	return (const struct option_list *)(const void *)((const char *)o + lists[listener].offset);
 }
 
-static void respond(struct evhttp_request *request, int code, const char *reason, const char *type, const void *body,
-                 size_t bytes)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	evhttp_add_header(headers, "Content-Type", type);
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	evbuffer_add(evhttp_request_get_output_buffer(request), body, bytes);
-	evhttp_send_reply(request, code, reason, NULL);
-}
+/* ---- options and the bill --------------------------------------------------------------------------- */
 
-static void send_json(struct evhttp_request *request, int code, const char *reason, const char *json)
+static bool address_agrees(const struct admin_options *o, size_t listener, const char *address, struct option_problem *problem)
 {
-	respond(request, code, reason, "application/json", json, strlen(json));
-}
-
-/* GET and HEAD only; anything else is told so. */
-static bool only_reads(struct evhttp_request *request)
-{
-	enum evhttp_cmd_type command = evhttp_request_get_command(request);
-	if (command == EVHTTP_REQ_GET || command == EVHTTP_REQ_HEAD)
+	if (!listen_is_address(address)) {
+		snprintf(problem->text, sizeof problem->text, "%s: '%s' is no address; expected HOST:PORT or unix:/PATH",
+		         lists[listener].key, address);
+		return false;
+	}
+	if (listener != LISTENER_admin || o->token[0] != '\0' || listen_is_local(address))
 		return true;
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
-	send_json(request, 405, "Method Not Allowed", "{\"error\":\"this listener changes nothing: GET and HEAD only\"}\n");
+	snprintf(problem->text, sizeof problem->text,
+	         "admin.listen: %s is reached from other machines, and anybody there could drain the service: set admin.token, "
+	         "or listen on 127.0.0.1",
+	         address);
 	return false;
 }
 
-static void on_livez(struct evhttp_request *request, void *argument)
+bool admin_options_agree(const struct admin_options *o, struct option_problem *problem)
 {
-	(void)argument;
-	if (only_reads(request))
-		send_json(request, 200, "OK", "{\"status\":\"live\"}\n");
-}
-
-static void on_readyz(struct evhttp_request *request, void *argument)
-{
-	struct admin *admin = argument;
-	if (!only_reads(request))
-		return;
-	const char *reason = admin->sources.not_ready(admin->sources.context);
-	char json[256];
-	if (reason == NULL) {
-		send_json(request, 200, "OK", "{\"status\":\"ready\"}\n");
-		return;
-	}
-	snprintf(json, sizeof json, "{\"status\":\"not ready\",\"reasons\":[\"%s\"]}\n", reason);
-	send_json(request, 503, "Service Unavailable", json);
-}
-
-static void send_page(struct evhttp_request *request, struct admin *admin, const char *type,
-                      void (*write)(void *context, struct cursor *out))
-{
-	if (!only_reads(request))
-		return;
-	struct cursor out;
-	cursor_init(&out, admin->page, PAGE_BYTES_MAX);
-	write(admin->sources.context, &out);
-	CHECK(!out.full, "a page is larger than %d bytes", PAGE_BYTES_MAX);
-	respond(request, 200, "OK", type, admin->page, cursor_used(&out));
-}
-
-static void on_metrics(struct evhttp_request *request, void *argument)
-{
-	struct admin *admin = argument;
-	send_page(request, admin, "text/plain; version=0.0.4; charset=utf-8", admin->sources.write_metrics);
-}
-
-static void on_allocator(struct evhttp_request *request, void *argument)
-{
-	struct admin *admin = argument;
-	send_page(request, admin, "application/json", admin->sources.write_allocator);
-}
-
-static void on_doctor(struct evhttp_request *request, void *argument)
-{
-	struct admin *admin = argument;
-	send_page(request, admin, "text/plain; charset=utf-8", admin->sources.write_doctor);
-}
-
-static void on_other(struct evhttp_request *request, void *argument)
-{
-	(void)argument;
-	if (only_reads(request))
-		send_json(request, 404, "Not Found",
-		          "{\"error\":\"no such path; there are /livez, /readyz, /metrics, /allocator and /allocator/doctor\"}\n");
-}
-
-/* "127.0.0.1:9090", "[::1]:9090" or "localhost:0" */
-static bool split_address(const char *text, char *host, size_t capacity, uint16_t *port)
-{
-	const char *colon = strrchr(text, ':');
-	if (colon == NULL || colon == text)
-		return false;
-	char *end;
-	unsigned long number = strtoul(colon + 1, &end, 10);
-	if (end == colon + 1 || *end != '\0' || number > UINT16_MAX)
-		return false;
-	size_t bytes = (size_t)(colon - text);
-	if (text[0] == '[' && text[bytes - 1] == ']') {
-		text++;
-		bytes -= 2;
-	}
-	if (bytes >= capacity)
-		return false;
-	memcpy(host, text, bytes);
-	host[bytes] = '\0';
-	*port = (uint16_t)number;
+	for (const char *at = o->token; *at != '\0'; at++)
+		if (*at <= ' ' || *at > '~') {
+			snprintf(problem->text, sizeof problem->text, "admin.token: only printable ASCII without blanks is allowed");
+			return false;
+		}
+	for (size_t l = 0; l < LISTENER_COUNT; l++)
+		for (unsigned i = 0; i < list_of(o, l)->count; i++)
+			if (!address_agrees(o, l, list_of(o, l)->item[i], problem))
+				return false;
 	return true;
 }
 
-static status listen_on(struct admin *admin, const char *address, struct option_problem *problem)
+static bool listens(const struct admin_options *o) { return o->observe_listen.count + o->admin_listen.count > 0; }
+
+static uint32_t connections_of(const struct admin_options *o)
 {
-	char host[OPTION_TEXT_BYTES];
-	uint16_t port;
-	if (!split_address(address, host, sizeof host, &port)) {
-		snprintf(problem->text, sizeof problem->text, "observe.listen: '%s' is no address; expected HOST:PORT", address);
-		return STATUS_invalid_field;
-	}
-	if (evhttp_bind_socket(admin->http, host, port) != 0) {
-		snprintf(problem->text, sizeof problem->text, "observe.listen: cannot listen on %s: %s", address, strerror(errno));
-		return STATUS_internal;
-	}
-	log_info("admin", "observe.listen listens on http://%s", address);
+	return (uint32_t)(o->observe_connections_max + o->admin_connections_max);
+}
+
+void admin_bill(const struct admin_options *o, struct bill *bill)
+{
+	if (!listens(o))
+		return;
+	bill_add(bill, "admin", "observe.connections_max", (uint64_t)o->observe_connections_max, sizeof(struct connection),
+	         "HTTP connections of observe.listen, each with what it reads and writes");
+	bill_add(bill, "admin", "admin.connections_max", (uint64_t)o->admin_connections_max, sizeof(struct connection),
+	         "the same of admin.listen");
+	bill_add(bill, "admin", "observe.pages", (uint64_t)o->pages, sizeof(struct page), "pages of answers");
+	bill_add(bill, "admin", "", 1, pool_table_bytes(connections_of(o)) + pool_table_bytes((uint64_t)o->pages) +
+	         6 * REGION_SMALL_BYTES, "the pools' tables");
+}
+
+/* ---- setting up ------------------------------------------------------------------------------------- */
+
+static status open_sockets(struct admin *admin, struct option_problem *problem)
+{
+	const struct admin_options *o = &admin->options;
+	for (size_t l = 0; l < LISTENER_COUNT; l++)
+		for (unsigned i = 0; i < list_of(o, l)->count; i++) {
+			const char *address = list_of(o, l)->item[i];
+			bool needs_local = l == LISTENER_admin && o->token[0] == '\0';
+			status s = listen_open(&admin->sockets, lists[l].key, address, (unsigned)l, needs_local, lists[l].mode, problem);
+			if (s != STATUS_ok)
+				return s;
+			log_info("admin", "%s listens on %s", lists[l].key, address);
+		}
 	return STATUS_ok;
 }
 
-static status setup_http(struct admin *admin, struct event_base *loop)
+static status open_connections(struct admin *admin)
 {
-	admin->http = evhttp_new(loop);
-	if (admin->http == NULL)
+	admin->open = calloc(connections_of(&admin->options), sizeof(struct connection *));
+	if (admin->open == NULL)
 		return STATUS_pool_exhausted;
-	evhttp_set_max_headers_size(admin->http, HEADER_BYTES_MAX);
-	evhttp_set_max_body_size(admin->http, BODY_BYTES_MAX);
-	evhttp_set_timeout(admin->http, TIMEOUT_S);
-	evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
-	                                            EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-	evhttp_set_cb(admin->http, "/livez", on_livez, admin);
-	evhttp_set_cb(admin->http, "/readyz", on_readyz, admin);
-	evhttp_set_cb(admin->http, "/metrics", on_metrics, admin);
-	evhttp_set_cb(admin->http, "/allocator", on_allocator, admin);
-	evhttp_set_cb(admin->http, "/allocator/doctor", on_doctor, admin);
-	evhttp_set_gencb(admin->http, on_other, admin);
-	return STATUS_ok;
+	admin->connections_holding.option = "observe.connections_max";
+	return account_open_pool(admin->options.account, &admin->connections, &admin->connections_holding, &(struct pool_options){
+		.name = "http connections",
+		.object_bytes = sizeof(struct connection),
+		.capacity = connections_of(&admin->options),
+	});
 }
 
-status admin_setup(struct admin **out, const struct admin_options *options, struct event_base *loop,
-                   const struct admin_sources *sources, struct option_problem *problem)
+static status setup_all(struct admin *admin, struct option_problem *problem)
+{
+	status s = desk_setup(admin);
+	if (s == STATUS_ok)
+		s = early_setup(admin);
+	if (s == STATUS_ok)
+		s = open_connections(admin);
+	if (s == STATUS_ok)
+		s = open_sockets(admin, problem);
+	return s == STATUS_ok ? server_start(admin) : s;
+}
+
+status admin_setup(struct admin **out, const struct admin_options *options, const struct admin_route *routes,
+                   size_t route_count, void *context, struct option_problem *problem)
 {
 	*out = NULL;
+	snprintf(problem->text, sizeof problem->text, "observe.listen, admin.listen: no memory or descriptors for them");
+	if (!admin_options_agree(options, problem))
+		return STATUS_invalid_field;
 	struct admin *admin = calloc(1, sizeof *admin);
 	if (admin == NULL)
 		return STATUS_pool_exhausted;
-	admin->sources = *sources;
-	admin->page = malloc(PAGE_BYTES_MAX);
-	status s = admin->page == NULL ? STATUS_pool_exhausted : setup_http(admin, loop);
-	if (s == STATUS_ok && options->observe_listen[0] != '\0')
-		s = listen_on(admin, options->observe_listen, problem);
+	admin->options = *options;
+	admin->routes = routes;
+	admin->route_count = route_count;
+	admin->context = context;
+	admin->reasons = 1u << ADMIN_REASON_recovering;
+	admin->desk.asked_fd = admin->desk.answered_fd = -1;
+	spare_setup(&admin->spares);
+	status s = listens(options) ? setup_all(admin, problem) : STATUS_ok;
 	if (s != STATUS_ok)
 		admin_teardown(&admin);
 	*out = admin;
@@ -202,8 +148,13 @@ void admin_teardown(struct admin **out)
 	*out = NULL;
 	if (admin == NULL)
 		return;
-	if (admin->http != NULL)
-		evhttp_free(admin->http);
-	free(admin->page);
+	server_stop(admin);
+	early_teardown(admin);
+	desk_teardown(admin);
+	if (admin->connections != NULL)
+		account_close_pool(&admin->connections, &admin->connections_holding);
+	listen_close(&admin->sockets);
+	spare_teardown(&admin->spares);
+	free(admin->open);
 	free(admin);
 }

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -93,19 +94,25 @@ static unsigned quota_v1(const char *root, const char *group)
 	return read_numbers(path, &period, &unused) ? whole_processors(quota, period) : 0;
 }
 
-unsigned cpu_quota(const char *root)
+/* The own group's quota and of those above it, which hold for it, too; the last one looked at is the root of the mount:
+ * inside a container that is the own group, whatever path is told. */
+static unsigned smallest(const char *root, const char *controller, unsigned (*quota)(const char *, const char *))
 {
 	char group[CGROUP_PATH_BYTES];
-	cgroup_path(root, "", group, sizeof group);
-	unsigned count = quota_v2(root, group);
-	/* Inside a container the own group is mounted as the root of the tree. */
-	if (count == 0)
-		count = quota_v2(root, "");
-	if (count != 0)
-		return count;
-	cgroup_path(root, "cpu", group, sizeof group);
-	count = quota_v1(root, group);
-	return count != 0 ? count : quota_v1(root, "");
+	unsigned least = 0;
+	cgroup_path(root, controller, group, sizeof group);
+	do {
+		unsigned count = quota(root, strcmp(group, "/") == 0 ? "" : group);
+		if (count != 0 && (least == 0 || count < least))
+			least = count;
+	} while (cgroup_up(group));
+	return least;
+}
+
+unsigned cpu_quota(const char *root)
+{
+	unsigned v2 = smallest(root, "", quota_v2), v1 = smallest(root, "cpu", quota_v1);
+	return v2 != 0 && (v1 == 0 || v2 < v1) ? v2 : v1;
 }
 
 unsigned cpu_count(void)

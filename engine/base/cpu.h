@@ -25,8 +25,8 @@ struct cpu_features cpu_features_from(const struct cpu_registers *r);
 /* Of this machine; all false on processors that are not x86-64. */
 struct cpu_features cpu_features(void);
 
-/* Processors that the cgroup's quota pays for, rounded up; 0: no limit. root is put before
- * /proc and /sys: "" but in tests. */
+/* Processors that the quota of the cgroup and of those above it pays for, rounded up; 0: no limit. root is put
+ * before /proc and /sys: "" but in tests. */
 unsigned cpu_quota(const char *root);
 
 /* Processors that this process may use: affinity mask and cgroup quota (v1, v2)

@@ -66,6 +66,22 @@ static inline void cursor_byte(struct cursor *c, char byte) { cursor_bytes(c, &b
 		c->at += count;
 }
 
+/* As a JSON string, with its quotes; the bytes above ASCII as they are. For pages, too: proto/json_write is the fast one. */
+static inline void cursor_json_string(struct cursor *c, const char *text)
+{
+	cursor_byte(c, '"');
+	for (; *text != '\0'; text++) {
+		unsigned char byte = (unsigned char)*text;
+		if (byte == '"' || byte == '\\')
+			cursor_byte(c, '\\');
+		if (byte < 0x20)
+			cursor_format(c, "\\u%04x", byte);
+		else
+			cursor_byte(c, (char)byte);
+	}
+	cursor_byte(c, '"');
+}
+
 /* Back to an earlier cursor_used(); clears full, so that something shorter can be tried. */
 static inline void cursor_rewind(struct cursor *c, size_t used)
 {

@@ -153,6 +153,7 @@ static bool set_value(const struct option *row, const char *text, void *value, s
 	case OPTION_boolean:
 		return set_boolean(row, text, value, problem);
 	case OPTION_text:
+	case OPTION_secret:
 		return set_text(row, text, value, problem);
 	case OPTION_choice:
 		return set_choice(row, text, value, problem);
@@ -302,6 +303,16 @@ static bool is_in_a_section(const struct option_set *set, const char *name, size
 	return false;
 }
 
+/* Kubernetes gives every container the address of each Service of its namespace, so of one that is called trove:
+ * TROVE_SERVICE_HOST, TROVE_SERVICE_PORT, TROVE_SERVICE_PORT_REPLY, and TROVE_PORT..., which is no section of ours. */
+static bool is_service_link(const char *name, size_t bytes)
+{
+	static const char host[] = "SERVICE_HOST", port[] = "SERVICE_PORT";
+	if (bytes == sizeof host - 1)
+		return memcmp(name, host, bytes) == 0 || memcmp(name, port, bytes) == 0;
+	return bytes > sizeof port - 1 && memcmp(name, port, sizeof port - 1) == 0 && name[sizeof port - 1] == '_';
+}
+
 bool option_set_environment(struct option_set *set, char *const *environment, struct option_problem *problem)
 {
 	static const char prefix[] = "TROVE_";
@@ -318,7 +329,7 @@ bool option_set_environment(struct option_set *set, char *const *environment, st
 					row = &set->section[s].rows[i];
 		if (row == NULL) {
 			/* Scripts have TROVE_ names of their own; one in a section of ours is a typing error. */
-			if (is_in_a_section(set, name, (size_t)(equals - name)))
+			if (is_in_a_section(set, name, (size_t)(equals - name)) && !is_service_link(name, (size_t)(equals - name)))
 				return fail(problem, "environment %.*s: no such option; troved --print-config lists them all",
 				            (int)(equals - *environment), *environment);
 			continue;
@@ -361,6 +372,9 @@ void option_format(const struct option *row, const void *value, char *text, size
 	case OPTION_text:
 		snprintf(text, capacity, "%s", (const char *)value);
 		break;
+	case OPTION_secret:
+		snprintf(text, capacity, "%s", *(const char *)value == '\0' ? "" : OPTION_MASK);
+		break;
 	case OPTION_choice:
 		for (int i = *(const int *)value; i > 0; i--)
 			word += strcspn(word, "|") + 1;
@@ -388,6 +402,6 @@ void option_visit(const struct option_set *set, option_visitor *visit, void *con
 
 const char *option_source_name(enum option_source source)
 {
-	static const char *const names[] = {"default", "file", "environment", "command line"};
+	static const char *const names[] = {"default", "file", "environment", "command line", "request"};
 	return names[source];
 }

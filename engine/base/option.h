@@ -23,9 +23,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum option_kind { OPTION_integer, OPTION_boolean, OPTION_text, OPTION_list, OPTION_choice };
+#define OPTION_MASK "********"
+
+enum option_kind { OPTION_integer, OPTION_boolean, OPTION_text, OPTION_secret, OPTION_list, OPTION_choice };
 enum option_change { OPTION_startup, OPTION_live };
-enum option_source { OPTION_FROM_default, OPTION_FROM_file, OPTION_FROM_environment, OPTION_FROM_command_line };
+enum option_source {
+	OPTION_FROM_default,
+	OPTION_FROM_file,
+	OPTION_FROM_environment,
+	OPTION_FROM_command_line,
+	OPTION_FROM_request, /* while it runs */
+};
 
 enum { OPTION_TEXT_BYTES = 256, OPTION_LIST_MAX = 8, OPTION_SECTIONS_MAX = 16 };
 
@@ -39,6 +47,7 @@ struct option_list {
 typedef int64_t option_type_integer;
 typedef bool option_type_boolean;
 typedef char option_type_text[OPTION_TEXT_BYTES];
+typedef char option_type_secret[OPTION_TEXT_BYTES]; /* text that nobody is shown */
 typedef struct option_list option_type_list;
 typedef int option_type_choice;
 
@@ -103,7 +112,7 @@ void option_add(struct option_set *set, const struct option *rows, size_t count,
 const struct option *option_find(const struct option_set *set, const char *key, void **value,
                                  enum option_source *source);
 
-/* A value as text, in the form that option_set_text takes. */
+/* A value as text, in the form that option_set_text takes; a secret that is set as OPTION_MASK. */
 [[WRITES(3, 4)]] void option_format(const struct option *row, const void *value, char *text, size_t capacity);
 
 /* All keys, in order: callback(context, row, value, source). */

@@ -1,6 +1,6 @@
 /*
  * source: the bytes of a file, plain or gzipped, or of standard input. What csv and
- * lines read from, and the one place that sees zlib. One thread at a time.
+ * lines read from. gzip.h is the other direction. One thread at a time.
  */
 #ifndef ENGINE_BASE_SOURCE_H
 #define ENGINE_BASE_SOURCE_H

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 
 static_assert(NUMBER_SET_LIMIT <= CPU_SETSIZE);
@@ -78,4 +79,13 @@ void thread_name(const char *name)
 	char kept[16];
 	snprintf(kept, sizeof kept, "%.15s", name);
 	pthread_setname_np(pthread_self(), kept);
+}
+
+bool thread_ask_short_slices(void)
+{
+	struct sched_attr a = {.size = sizeof a}; /* valgrind takes it for an input */
+	if (sched_getattr(0, &a, sizeof a, 0) != 0 || a.sched_policy != SCHED_OTHER)
+		return false;
+	a.sched_runtime = THREAD_SHORT_SLICE_US * UINT64_C(1000);
+	return sched_setattr(0, &a, 0) == 0;
 }

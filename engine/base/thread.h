@@ -31,4 +31,11 @@ bool thread_may_run_on(const struct number_set *cpus, char *text, size_t capacit
 /* What tools show; the kernel keeps the first 15 bytes. */
 void thread_name(const char *name);
 
+enum { THREAD_SHORT_SLICE_US = 100 };
+
+/* For a thread that sleeps most of the time and does little when it is woken: with short slices busy ones are put off
+ * for it, rather than the other way round; its share of a processor stays the same. false: refused, or it is not under
+ * the usual policy. Linux before 6.12 says yes and does nothing. */
+bool thread_ask_short_slices(void);
+
 #endif

@@ -45,7 +45,8 @@ status carts_prepare_lines(struct carts *c) { return slots_prepare(&c->extents);
 
 uint32_t cart_find(const struct carts *c, struct wire_id id)
 {
-	for (uint32_t cell = index_home(&c->by_id, id_hash(id, c->seed)), slot; index_next(&c->by_id, &cell, &slot);)
+	uint64_t hash = id_hash(id, c->seed);
+	for (uint32_t cell = index_home(&c->by_id, hash), slot; index_next(&c->by_id, hash, &cell, &slot);)
 		if (id_equal(cart_at(c, slot)->id, id))
 			return slot;
 	return SLOT_NONE;

@@ -100,7 +100,8 @@ status claims_prepare(struct claims *c)
 
 static uint32_t find(const struct claims *c, struct wire_id id)
 {
-	for (uint32_t cell = index_home(&c->by_id, id_hash(id, c->seed)), slot; index_next(&c->by_id, &cell, &slot);)
+	uint64_t hash = id_hash(id, c->seed);
+	for (uint32_t cell = index_home(&c->by_id, hash), slot; index_next(&c->by_id, hash, &cell, &slot);)
 		if (id_equal(at(c, slot)->claim.id, id))
 			return slot;
 	return SLOT_NONE;
@@ -109,8 +110,8 @@ static uint32_t find(const struct claims *c, struct wire_id id)
 /* The newest of a chain. */
 static uint32_t find_newest(const struct claims *c, struct wire_id actor, struct wire_id reward)
 {
-	uint32_t cell = index_home(&c->by_actor, pair_hash(c, actor, reward));
-	for (uint32_t slot; index_next(&c->by_actor, &cell, &slot);)
+	uint64_t hash = pair_hash(c, actor, reward);
+	for (uint32_t cell = index_home(&c->by_actor, hash), slot; index_next(&c->by_actor, hash, &cell, &slot);)
 		if (id_equal(at(c, slot)->claim.actor, actor) && id_equal(at(c, slot)->claim.reward, reward))
 			return slot;
 	return SLOT_NONE;
@@ -118,8 +119,8 @@ static uint32_t find_newest(const struct claims *c, struct wire_id actor, struct
 
 static uint32_t find_tally(const struct claims *c, struct wire_id reward)
 {
-	uint32_t cell = index_home(&c->tally_by_reward, id_hash(reward, c->seed));
-	for (uint32_t slot; index_next(&c->tally_by_reward, &cell, &slot);)
+	uint64_t hash = id_hash(reward, c->seed);
+	for (uint32_t cell = index_home(&c->tally_by_reward, hash), slot; index_next(&c->tally_by_reward, hash, &cell, &slot);)
 		if (id_equal(tally_at(c, slot)->reward, reward))
 			return slot;
 	return SLOT_NONE;
@@ -249,6 +250,22 @@ void claims_set_used(struct claims *c, struct identifier id, bool is_used)
 	CHECK(slot != SLOT_NONE, "a claim that is not there is used");
 	uint8_t *flags = &at(c, slot)->claim.flags;
 	*flags = (uint8_t)(is_used ? *flags | CLAIM_IS_USED : *flags & ~CLAIM_IS_USED);
+}
+
+uint32_t claims_sweep(const struct claims *c, uint32_t *hand, int64_t before_ms, uint32_t slots, struct identifier *ids,
+                      uint32_t ids_max)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < slots && count < ids_max; i++) {
+		uint32_t slot = *hand < c->slots.capacity ? *hand : 0;
+		*hand = slot + 1;
+		if (!slots_is_live(&c->slots, slot))
+			continue;
+		const struct claim *claim = &at(c, slot)->claim;
+		if ((int64_t)claim->at_s < before_ms / 1000)
+			ids[count++] = id_unpack(claim->id, claim->flags & CLAIM_ID_IS_UUID);
+	}
+	return count;
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------- */

@@ -67,6 +67,10 @@ void claims_remove(struct claims *claims, struct identifier id);
 /* The claim is there. */
 void claims_set_used(struct claims *claims, struct identifier id, bool is_used);
 
+/* As payments_sweep: claims that were made before the time. */
+uint32_t claims_sweep(const struct claims *claims, uint32_t *hand, int64_t before_ms, uint32_t slots, struct identifier *ids,
+                      uint32_t ids_max);
+
 /* Borrows what adding one takes. */
 status claims_prepare(struct claims *claims);
 

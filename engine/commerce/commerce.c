@@ -150,6 +150,16 @@ uint64_t commerce_digest(const struct commerce *c)
 	return hash_bytes(parts, sizeof parts, 0);
 }
 
+void commerce_digest_parts(const struct commerce *c, struct commerce_digests *d)
+{
+	uint64_t objects[] = {products_digest(&c->products), carts_digest(&c->carts), payments_digest(&c->payments),
+	                      claims_digest(&c->claims)};
+	*d = (struct commerce_digests){
+		.objects = hash_bytes(objects, sizeof objects, 0),
+		.remembered = {idempotency_place_digest(&c->idempotency), idempotency_place_digest(&c->payment_history)},
+	};
+}
+
 bool commerce_is_valid(const struct commerce *c)
 {
 	return products_are_valid(&c->products) && carts_are_valid(&c->carts) && payments_are_valid(&c->payments) &&

@@ -41,6 +41,8 @@
 	  "Payments that nothing holds any more and that can still be read and refunded, at least; older ones are in the ledger.") \
 	O(integer, commerce, claims_capacity, "claims.capacity", "100000", 1, 100000000, "", startup, \
 	  "Most claims that are held at once; further ones are answered pool_exhausted.") \
+	O(integer, commerce, claims_ttl_ms, "claims.ttl_ms", "2592000000", 0, 315360000000, "ms", startup, \
+	  "When a claim is forgotten, and counts for per_actor no more; with a stock so long after its reward's end. 0: never.") \
 	O(integer, commerce, idempotency_capacity, "idempotency.capacity", "100000", 1, 100000000, "", startup, \
 	  "How many of the last changes are remembered at least, so that a repeated id gets the first answer.") \
 	O(integer, commerce, idempotency_age_ms, "idempotency.age_ms", "86400000", 1000, 31536000000, "ms", startup, \
@@ -100,6 +102,12 @@ void commerce_reset(struct commerce *commerce);
 
 /* Of the content alone: the same after the same changes, wherever and with whatever seed. Slow. */
 uint64_t commerce_digest(const struct commerce *commerce);
+/* The same in parts that can be compared over a restart, where seeds and the windows' room may be others. Slow. */
+struct commerce_digests {
+	uint64_t objects;       /* products, carts, payments, claims */
+	uint64_t remembered[2]; /* which events, which closed payments: by where the journal has them */
+};
+void commerce_digest_parts(const struct commerce *commerce, struct commerce_digests *digests);
 /* Walks everything. Slow. */
 bool commerce_is_valid(const struct commerce *commerce);
 

@@ -75,7 +75,7 @@ static bool is_too_old(const struct idempotency *w, uint32_t entry, int64_t now_
 static struct idempotency_found search(const struct idempotency *w, uint64_t key, uint64_t content, int64_t now_ms,
                                        uint32_t cell)
 {
-	for (uint32_t entry; index_next(&w->index, &cell, &entry);) {
+	for (uint32_t entry; index_next(&w->index, key, &cell, &entry);) {
 		const struct idempotency_entry *e = &w->entries[entry];
 		if (join(e->key) != key || is_too_old(w, entry, now_ms))
 			continue;
@@ -106,17 +106,27 @@ struct idempotency_found idempotency_next(const struct idempotency *w, struct id
 static void forget_block(struct idempotency *w, uint32_t block)
 {
 	uint32_t first = block * IDEMPOTENCY_BLOCK;
+	/* Nobody has looked at these for long: all cells come at once instead of one after another. */
+	for (uint32_t i = 0; i < w->blocks[block].used; i++)
+		index_fetch(&w->index, hash_of(w, first + i));
 	for (uint32_t i = 0; i < w->blocks[block].used; i++)
 		index_remove(&w->index, hash_of(w, first + i), first + i);
 	w->count -= w->blocks[block].used;
 	w->blocks[block] = (struct idempotency_block){};
 }
 
+/* A block that is too old is not written on: that would make it young, and what was forgotten would be known again. */
+static bool may_fill(const struct idempotency *w, const struct idempotency_block *b, uint64_t position, int64_t now_ms)
+{
+	return b->used == 0 || (b->used < IDEMPOTENCY_BLOCK && position - b->position <= UINT32_MAX &&
+	                        !is_too_old(w, w->block * IDEMPOTENCY_BLOCK, now_ms));
+}
+
 /* The block to write into, with the position in reach of an offset. */
-static struct idempotency_block *open_block(struct idempotency *w, uint64_t position)
+static struct idempotency_block *open_block(struct idempotency *w, uint64_t position, int64_t now_ms)
 {
 	struct idempotency_block *b = &w->blocks[w->block];
-	if (b->used == IDEMPOTENCY_BLOCK || (b->used > 0 && position - b->position > UINT32_MAX)) {
+	if (!may_fill(w, b, position, now_ms)) {
 		w->block = w->block + 1 == w->block_count ? 0 : w->block + 1;
 		b = &w->blocks[w->block];
 		forget_block(w, w->block);
@@ -131,7 +141,7 @@ void idempotency_remember(struct idempotency *w, struct identifier id, uint64_t 
 	CHECK(position >= w->newest_position, "position %llu after %llu", (unsigned long long)position,
 	      (unsigned long long)w->newest_position);
 	uint64_t key = id_hash(id_pack(id), w->seed);
-	struct idempotency_block *b = open_block(w, position);
+	struct idempotency_block *b = open_block(w, position, now_ms);
 	uint32_t entry = w->block * IDEMPOTENCY_BLOCK + b->used++;
 	struct idempotency_entry *e = &w->entries[entry];
 	split(key, e->key);
@@ -227,9 +237,19 @@ uint64_t idempotency_digest(const struct idempotency *w)
 	return sum;
 }
 
+uint64_t idempotency_place_digest(const struct idempotency *w)
+{
+	uint64_t sum = 0;
+	for (uint32_t block = 0; block < w->block_count; block++)
+		for (uint32_t i = 0; i < w->blocks[block].used; i++)
+			sum += hash_128(w->blocks[block].position + w->entries[block * IDEMPOTENCY_BLOCK + i].offset, 0, 0);
+	return sum;
+}
+
 static bool is_indexed(const struct idempotency *w, uint32_t entry)
 {
-	for (uint32_t cell = index_home(&w->index, hash_of(w, entry)), found; index_next(&w->index, &cell, &found);)
+	uint64_t hash = hash_of(w, entry);
+	for (uint32_t cell = index_home(&w->index, hash), found; index_next(&w->index, hash, &cell, &found);)
 		if (found == entry)
 			return true;
 	return false;

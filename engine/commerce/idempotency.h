@@ -73,6 +73,12 @@ struct idempotency_found idempotency_find(const struct idempotency *window, stru
 /* The position holds another id: what else it may be. */
 struct idempotency_found idempotency_next(const struct idempotency *window, struct identifier id, uint64_t content,
                                           int64_t now_ms, const struct idempotency_found *last);
+/* It will be asked for soon. */
+static inline void idempotency_fetch(const struct idempotency *window, struct wire_id id)
+{
+	index_fetch(&window->index, id_hash(id, window->seed));
+}
+
 /* The position is not below the last one. */
 void idempotency_remember(struct idempotency *window, struct identifier id, uint64_t content, uint64_t position,
                           int64_t now_ms);
@@ -89,8 +95,10 @@ bool idempotency_restore(struct idempotency *window, const struct idempotency_bl
 /* Nothing is in it any more; the memory stays. */
 void idempotency_reset(struct idempotency *window);
 
-/* Of contents and positions: the same whatever the seed. */
+/* Of contents and positions: the same whatever the window's seed; contents may be hashed under it by the caller. */
 uint64_t idempotency_digest(const struct idempotency *window);
+/* Of positions alone: what is remembered, whatever it was hashed under. */
+uint64_t idempotency_place_digest(const struct idempotency *window);
 bool idempotency_is_valid(const struct idempotency *window);
 
 #endif

@@ -2,13 +2,17 @@
  * index: finds objects by key: one open-addressing table of 32-bit slot numbers.
  *
  * A cell holds a slot number and no key: the key stands in the object, which the owner compares.
+ * What the slot number leaves of the 32 bits says how far the cell is from its home, and repeats a few
+ * bits of the hash: so a search looks at an object only when it is most likely the one, and a removal
+ * at none. Each look would be a line that no cache holds. A distance that does not fit is made anew
+ * from the object's key.
  * The table has a cell and a half for each object that there can be, so it is at most two
  * thirds full, costs 6 bytes an object, and never grows. A hash is mapped to its home by
  * multiplication instead of a mask, so any size will do; collisions go to the next cell.
  * Removal shifts back what follows (Knuth, TAOCP 3, 6.4, algorithm R): there are no tombstones,
  * and a table that lived long is as fast as a fresh one. Equal hashes may stand in it many times.
  *
- * One thread. The owner of the objects owns the index, and tells the hash of a slot.
+ * One thread. The owner of the objects owns the index, and tells the hash of a slot when asked.
  */
 #ifndef ENGINE_COMMERCE_INDEX_H
 #define ENGINE_COMMERCE_INDEX_H
@@ -23,8 +27,9 @@ enum : uint32_t { SLOT_NONE = UINT32_MAX };
 typedef uint64_t index_hash(const void *owner, uint32_t slot);
 
 struct index {
-	uint32_t *cells; /* slot + 1; 0: empty */
+	uint32_t *cells; /* from the low bits up: slot + 1, distance, bits of the hash; 0: empty */
 	uint32_t size, count, capacity;
+	unsigned slot_bits, distance_bits;
 	index_hash *hash_of;
 	const void *owner;
 	struct region region;
@@ -68,16 +73,32 @@ static inline uint32_t index_after(const struct index *index, uint32_t cell)
 	return cell + 1 == index->size ? 0 : cell + 1;
 }
 
+/* The cells of a hash are wanted soon. */
+static inline void index_fetch(const struct index *index, uint64_t hash)
+{
+	__builtin_prefetch(&index->cells[index_home(index, hash)], 1);
+}
+
+/* The bits of a hash that stand in its cell. */
+static inline uint32_t index_mark(const struct index *index, uint64_t hash)
+{
+	return (uint32_t)((hash & UINT32_MAX) << (index->slot_bits + index->distance_bits));
+}
+
 /*
- * All slots that may have a hash, one after another, and some that have not:
- *     for (uint32_t cell = index_home(ix, hash), slot; index_next(ix, &cell, &slot);)
+ * All slots that may have a hash, one after another, and a few that have not:
+ *     for (uint32_t cell = index_home(ix, hash), slot; index_next(ix, hash, &cell, &slot);)
  *         if (has_key(slot)) ...
  */
-static inline bool index_next(const struct index *index, uint32_t *cell, uint32_t *slot)
+static inline bool index_next(const struct index *index, uint64_t hash, uint32_t *cell, uint32_t *slot)
 {
-	uint32_t content = index->cells[*cell];
-	*slot = content - 1;
-	*cell = index_after(index, *cell);
+	uint32_t mark = index_mark(index, hash), below = (UINT32_C(1) << (index->slot_bits + index->distance_bits)) - 1;
+	uint32_t content;
+	do {
+		content = index->cells[*cell];
+		*cell = index_after(index, *cell);
+	} while (content != 0 && (content & ~below) != mark);
+	*slot = (content & ((UINT32_C(1) << index->slot_bits) - 1)) - 1;
 	return content != 0;
 }
 

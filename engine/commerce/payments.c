@@ -45,7 +45,8 @@ void payments_bill(struct bill *bill, uint64_t capacity)
 
 static uint32_t find(const struct payments *p, struct wire_id id)
 {
-	for (uint32_t cell = index_home(&p->by_id, id_hash(id, p->seed)), slot; index_next(&p->by_id, &cell, &slot);)
+	uint64_t hash = id_hash(id, p->seed);
+	for (uint32_t cell = index_home(&p->by_id, hash), slot; index_next(&p->by_id, hash, &cell, &slot);)
 		if (id_equal(at(p, slot)->payment.id, id))
 			return slot;
 	return SLOT_NONE;

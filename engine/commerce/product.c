@@ -36,7 +36,8 @@ void products_bill(struct bill *bill, uint64_t capacity)
 
 static uint32_t find(const struct products *p, const struct sku *sku)
 {
-	for (uint32_t cell = index_home(&p->by_sku, sku_hash(sku, p->seed)), slot; index_next(&p->by_sku, &cell, &slot);)
+	uint64_t hash = sku_hash(sku, p->seed);
+	for (uint32_t cell = index_home(&p->by_sku, hash), slot; index_next(&p->by_sku, hash, &cell, &slot);)
 		if (sku_equal(&at(p, slot)->sku, sku))
 			return slot;
 	return SLOT_NONE;

@@ -159,3 +159,44 @@ static void claim_answer(const struct effect_head *effect, const struct event *e
 
 const struct handler handler_claim = {COMMERCE_NEEDS_claim | COMMERCE_NEEDS_lines, claim_plan};
 const struct effect_handler effect_handler_claim = {claim_apply, claim_answer};
+
+/* ---- time ------------------------------------------------------------------------------------------ */
+
+/* Forgetting a claim gives its piece of a stock back, so that may only be when nobody can claim it any more. */
+static bool may_forget(const struct state *state, const struct claim *claim, int64_t now_ms)
+{
+	struct reward_view reward;
+	struct identifier id = id_unpack(claim->reward, claim->flags & CLAIM_REWARD_IS_UUID);
+	if (store_get(state->reader, id, &reward) != STATUS_ok || reward.stock == STOCK_UNLIMITED)
+		return true;
+	return reward.until_ms <= now_ms - state->claims_ttl_ms && store_can_set_taken(state->store, id) == STATUS_ok;
+}
+
+struct effect_head *plan_claim_expiry(const struct state *state, struct identifier id, int64_t now_ms, struct arena *arena)
+{
+	const struct claim *claim = claims_find(&state->commerce->claims, id);
+	if (claim == NULL || !may_forget(state, claim, now_ms))
+		return NULL;
+	struct effect_claim_expire *e = (void *)effect_take(arena, sizeof *e, EFFECT_claim_expire, NULL, now_ms);
+	if (e == NULL)
+		return NULL;
+	e->claim = claim->id;
+	e->reward = claim->reward;
+	e->head.flags |= (claim->flags & CLAIM_ID_IS_UUID ? EFFECT_CLAIM_IS_UUID : 0) |
+	                 (claim->flags & CLAIM_REWARD_IS_UUID ? EVENT_REWARD_IS_UUID : 0);
+	return &e->head;
+}
+
+static void claim_expire_apply(struct state *state, const struct effect_head *effect, uint64_t place)
+{
+	(void)place;
+	const struct effect_claim_expire *e = (const void *)effect;
+	struct claims *claims = &state->commerce->claims;
+	struct identifier reward = id_of(e->reward, effect->flags, EVENT_REWARD_IS_UUID);
+	claims_remove(claims, id_of(e->claim, effect->flags, EFFECT_CLAIM_IS_UUID));
+	if (state->store == NULL || store_set_taken(state->store, reward, claims_taken(claims, reward)) != STATUS_ok)
+		return; /* the reward is gone; plan saw to room */
+	store_publish(state->store);
+}
+
+const struct effect_handler effect_handler_claim_expire = {claim_expire_apply, NULL};

@@ -27,6 +27,7 @@ struct state {
 	struct store_reader *reader; /* the writer's */
 	struct journal *journal;     /* for what was closed; NULL: there is none */
 	int64_t carts_ttl_ms, payments_ttl_ms; /* where events do not say */
+	int64_t claims_ttl_ms;                 /* 0: claims stay */
 	bool is_plane;
 };
 
@@ -63,7 +64,7 @@ struct effect_handler {
 /* By effect type. */
 extern const struct effect_handler effect_handler_reward_put, effect_handler_reward_remove;
 extern const struct effect_handler effect_handler_refused;
-extern const struct effect_handler effect_handler_claim;
+extern const struct effect_handler effect_handler_claim, effect_handler_claim_expire;
 extern const struct effect_handler effect_handler_product_put, effect_handler_product_remove;
 extern const struct effect_handler effect_handler_cart_open, effect_handler_cart_line, effect_handler_cart_apply;
 extern const struct effect_handler effect_handler_cart_checkout, effect_handler_cart_expire;
@@ -81,6 +82,8 @@ struct effect_head *plan_refusal(const struct planning *p, status s);
 
 /* What time does: NULL when there is nothing (any more) to do, or the arena is full. */
 struct effect_head *plan_cart_expiry(const struct state *state, struct identifier cart, int64_t now_ms, struct arena *arena);
+/* A claim is forgotten claims_ttl_ms after it was made; one of a reward with a stock not before that has ended. */
+struct effect_head *plan_claim_expiry(const struct state *state, struct identifier claim, int64_t now_ms, struct arena *arena);
 struct effect_head *plan_payment_expiry(const struct state *state, struct identifier payment, int64_t now_ms,
                                         struct arena *arena);
 

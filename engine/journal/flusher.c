@@ -11,6 +11,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/probe.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -238,6 +239,7 @@ static bool is_behind(const struct journal *j)
 static bool sync_copied(struct journal *j)
 {
 	uint64_t end = j->copied.place;
+	int64_t start_ns = PROBE_IS_ON(flush) ? clock_monotonic_ns() : 0;
 	int error = end == j->durable.place ? 0 : sync_pieces(j, end + end_bytes(j, end));
 	if (error != 0)
 		return fail(j, "the journal cannot be written", error);
@@ -246,16 +248,20 @@ static bool sync_copied(struct journal *j)
 	atomic_fetch_add_explicit(&j->flushed_bytes, j->group_bytes, memory_order_relaxed);
 	j->durable = j->copied;
 	j->synced_ns = clock_monotonic_ns();
+	if (start_ns != 0)
+		PROBE2(flush, j->group_bytes, j->synced_ns - start_ns);
 	atomic_store_explicit(&j->durable_place, end, memory_order_release);
 	atomic_store_explicit(&j->durable_sequence, j->durable.sequence, memory_order_release);
 	release(j, j->durable.sequence);
+	if (atomic_load(&j->syncs_at_once)) /* its replies may have been released before */
+		wakeup_signal(&j->waiter);
 	return true;
 }
 
 /* How long until what was copied must be synced; 0: now; -1: only at the end. */
 static int64_t sync_due_ms(const struct journal *j)
 {
-	if (j->options.durability == JOURNAL_always || atomic_load(&j->is_stopping))
+	if (j->options.durability == JOURNAL_always || atomic_load(&j->is_stopping) || atomic_load(&j->syncs_at_once))
 		return 0;
 	if (j->options.durability == JOURNAL_none)
 		return -1;
@@ -336,17 +342,23 @@ static void is_prepared(struct journal *j, uint64_t number)
 	forget_text(j);
 }
 
+bool journal_may_drop(const struct journal *j, struct cut durable)
+{
+	uint64_t below = atomic_load(&j->drop_below);
+	if (below > durable.sequence + 1)
+		below = durable.sequence + 1;
+	return j->readers == 0 && j->file_count >= 2 && j->files[1].first_sequence <= below &&
+	       j->files[0].number < file_of(j, durable.place);
+}
+
 /* The oldest file, if nobody needs it any more; 0: none. It is out of the table then. */
 static uint64_t take_dropped(struct journal *j)
 {
-	uint64_t below = atomic_load(&j->drop_below);
 	uint64_t number = 0;
-	if (below > j->durable.sequence + 1)
-		below = j->durable.sequence + 1;
 	pthread_mutex_lock(&j->control);
-	if (j->readers == 0 && j->file_count >= 2 && j->files[1].first_sequence <= below &&
-	    j->files[0].number < file_of(j, j->durable.place)) {
+	if (journal_may_drop(j, j->durable)) {
 		number = j->files[0].number;
+		j->is_dropping = true;
 		j->file_count--;
 		memmove(j->files, j->files + 1, j->file_count * sizeof *j->files);
 	}
@@ -369,13 +381,10 @@ static bool wants_file(const struct journal *j, uint64_t next)
 	return next <= file_of(j, j->durable.place) + FILES_AHEAD;
 }
 
-/* One dropped file a time: reused where one is wanted, else removed. */
-static bool drop_step(struct journal *j)
+/* Reused where one is wanted, else removed. */
+static void drop(struct journal *j, uint64_t number)
 {
 	uint64_t next = atomic_load_explicit(&j->prepared, memory_order_relaxed) + 1;
-	uint64_t number = take_dropped(j);
-	if (number == 0)
-		return false;
 	if (slot_of(j, number)->number == number)
 		segment_close(slot_of(j, number));
 	bool is_reused = wants_file(j, next) && has_the_size(j, number);
@@ -387,6 +396,18 @@ static bool drop_step(struct journal *j)
 		cannot_make(j, error);
 	else if (is_reused)
 		is_prepared(j, next);
+}
+
+/* One file a time. */
+static bool drop_step(struct journal *j)
+{
+	uint64_t number = take_dropped(j);
+	if (number == 0)
+		return false;
+	drop(j, number);
+	pthread_mutex_lock(&j->control);
+	j->is_dropping = false;
+	pthread_mutex_unlock(&j->control);
 	return true;
 }
 

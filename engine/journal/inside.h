@@ -102,6 +102,8 @@ struct journal {
 	char text[512];
 	_Atomic bool is_persistent_memory;
 	_Atomic uint64_t drop_below;
+	bool is_dropping; /* under control: a file is out of the table and not yet gone */
+	_Atomic bool syncs_at_once; /* journal_sync */
 	_Atomic bool is_stopping;
 };
 
@@ -137,6 +139,8 @@ static inline void ring_get(const struct journal *j, uint64_t place, void *bytes
 }
 
 void *journal_flusher(void *journal);
+/* Under control: the oldest file may go. durable: as far as the caller knows. */
+bool journal_may_drop(const struct journal *j, struct cut durable);
 /* Opens the file into its slot; errors go to the text. */
 int journal_open_slot(struct journal *j, uint64_t number);
 /* A first file, with its head. */

@@ -137,18 +137,31 @@ uint64_t journal_released(const struct journal *j)
 	return atomic_load_explicit(&j->released_sequence, memory_order_acquire);
 }
 
-bool journal_wait(struct journal *j, uint64_t sequence, int64_t timeout_ms)
+static bool wait_for(struct journal *j, uint64_t reached(const struct journal *), uint64_t sequence, int64_t timeout_ms)
 {
 	int64_t end_ns = clock_monotonic_ns() + timeout_ms * 1000000;
 	for (;;) {
 		uint32_t ticket = wakeup_prepare(&j->waiter);
-		if (journal_released(j) >= sequence)
+		if (reached(j) >= sequence)
 			return true;
 		int64_t left_ms = timeout_ms < 0 ? -1 : (end_ns - clock_monotonic_ns()) / 1000000;
 		if (atomic_load(&j->state) != STATE_running || (timeout_ms >= 0 && left_ms <= 0))
 			return false;
 		wakeup_wait(&j->waiter, ticket, left_ms);
 	}
+}
+
+bool journal_wait(struct journal *j, uint64_t sequence, int64_t timeout_ms)
+{
+	return wait_for(j, journal_released, sequence, timeout_ms);
+}
+
+bool journal_sync(struct journal *j, int64_t timeout_ms)
+{
+	journal_commit(j);
+	atomic_store(&j->syncs_at_once, true);
+	wakeup_signal(&j->work);
+	return wait_for(j, journal_durable, j->at.sequence, timeout_ms);
 }
 
 /* ---- open ---------------------------------------------------------------------------- */
@@ -334,7 +347,7 @@ status journal_open(struct journal **journal, const struct journal_options *o, u
                     void *context, struct journal_report *report)
 {
 	struct option_problem problem;
-	struct scan scan = {.after = after, .visit = visit, .context = context, .report = report};
+	struct scan scan = {.after = after, .visit = visit, .context = context, .report = report, .passes_old = o->checks_later};
 	*journal = NULL;
 	*report = (struct journal_report){0};
 	if (!journal_options_agree(o, &problem)) {

@@ -61,6 +61,9 @@ struct journal_options {
 	int (*fault)(void *context, enum journal_step step);
 	void *fault_context;
 	int64_t retry_ms; /* tests: how long after a failure it is tried again; 0: as in service */
+	/* Opening takes files that hold nothing beyond `after` by their heads alone. Whether their records are whole is then
+	 * the caller's to find out: journal_read. */
+	bool checks_later;
 };
 
 extern const struct option journal_option_rows[];
@@ -90,6 +93,7 @@ struct journal_report {
 	uint64_t proven;      /* the last one of which the files say that it was durable */
 	uint64_t records, record_bytes;
 	uint64_t files;       /* begun */
+	uint64_t files_passed; /* the oldest of those, of which only the heads were read: checks_later */
 	bool is_torn;         /* something unfinished stood behind the last record */
 	bool is_damaged;      /* something durable is missing or changed */
 	uint64_t file_number, offset; /* where it ends, is torn or damaged */
@@ -100,7 +104,7 @@ struct journal_report {
 struct journal;
 
 /*
- * Locks the directory, reads everything, calls visit for each record with a sequence beyond
+ * Locks the directory, reads everything (see checks_later), calls visit for each record with a sequence beyond
  * `after` (NULL: none), cuts a torn tail, starts the flusher. A new directory gets a new journal.
  * The report is filled in any case. STATUS_malformed also when records right behind `after` are
  * not there any more.
@@ -139,6 +143,10 @@ uint64_t journal_released(const struct journal *journal);
  * whether it is released. One thread at a time. */
 bool journal_wait(struct journal *journal, uint64_t sequence, int64_t timeout_ms);
 
+/* Before a stop, by the writer: hands over what was appended, and from now on everything is synced at once whatever
+ * data.durability says. Waits; whether all is durable. */
+bool journal_sync(struct journal *journal, int64_t timeout_ms);
+
 /*
  * Visits records beyond `after`, in order, at most limit of them and none that is not durable.
  * *last: the last one visited, or after. STATUS_not_found: the one behind `after` was dropped.
@@ -174,6 +182,7 @@ struct journal_stat {
 	uint64_t failures;              /* attempts to write or sync that failed */
 	uint64_t full;                  /* appends that found no room */
 	bool is_persistent_memory;
+	bool is_at_rest; /* all is written, dropped files are gone, those ahead are made */
 };
 void journal_stat(struct journal *journal, struct journal_stat *stat);
 

@@ -147,6 +147,14 @@ void journal_drop_before(struct journal *j, uint64_t sequence)
 	wakeup_signal(&j->work);
 }
 
+static bool is_at_rest(const struct journal *j)
+{
+	struct cut durable = {.place = atomic_load(&j->durable_place), .sequence = journal_durable(j)};
+	bool is_written = durable.place == atomic_load(&j->appended) && durable.sequence == atomic_load(&j->appended_sequence);
+	return is_written && !j->is_dropping && !journal_may_drop(j, durable) &&
+	       atomic_load(&j->prepared) >= file_of(j, durable.place) + FILES_AHEAD;
+}
+
 void journal_stat(struct journal *j, struct journal_stat *stat)
 {
 	*stat = (struct journal_stat){
@@ -162,6 +170,7 @@ void journal_stat(struct journal *j, struct journal_stat *stat)
 	};
 	pthread_mutex_lock(&j->control);
 	snprintf(stat->text, sizeof stat->text, "%s", j->text);
+	stat->is_at_rest = is_at_rest(j);
 	stat->files = j->file_count;
 	stat->first = j->file_count == 0 ? 1 : j->files[0].first_sequence;
 	uint64_t last = j->file_count == 0 ? 0 : j->files[j->file_count - 1].number;

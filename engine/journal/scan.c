@@ -11,6 +11,8 @@
 
 static void prove(struct scan *s, uint64_t sequence)
 {
+	if (s->until != 0 && sequence > s->until)
+		sequence = s->until;
 	if (sequence > s->report->proven)
 		s->report->proven = sequence;
 }
@@ -98,6 +100,8 @@ static void walk_records(struct scan *s, const uint8_t *bytes, size_t size)
 {
 	for (;;) {
 		size_t left = size - s->offset;
+		if (s->until != 0 && s->expected > s->until)
+			return;
 		if (left < sizeof(struct record_head) || bytes_are_zero(bytes + s->offset, sizeof(struct record_head))) {
 			/* What is shorter than a head is nothing only where a file ends by itself. */
 			if (left != 0 && size < s->segment_bytes && !bytes_are_zero(bytes + s->offset, left))
@@ -290,9 +294,43 @@ static status cannot_read(struct scan *s, uint64_t number, int error)
 	return STATUS_internal;
 }
 
+/* ---- files that need not be read --------------------------------------------------------- */
+
+/* Whole by its head: number, length. */
+static bool read_head(int directory, uint64_t number, struct segment_head *head)
+{
+	uint64_t size;
+	return segment_read_first(directory, number, head, sizeof *head, &size) == 0 && segment_head_is_whole(head) &&
+	       head->number == number && size >= head->segment_bytes;
+}
+
+static bool follows(const struct segment_head *head, const struct segment_head *before)
+{
+	return head->number == before->number + 1 && head->first_sequence >= before->first_sequence &&
+	       memcmp(head->identity, before->identity, sizeof head->identity) == 0;
+}
+
+/* How many of the oldest files may be passed over. The first that looks odd is read, so that it is told what is wrong. */
+static size_t files_to_pass(struct scan *s, int directory, const uint64_t *numbers, size_t count)
+{
+	struct segment_head head, next;
+	size_t passed = 0;
+	if (!s->passes_old || count == 0 || !read_head(directory, numbers[0], &head))
+		return 0;
+	uint64_t first = head.first_sequence;
+	while (passed + 1 < count && read_head(directory, numbers[passed + 1], &next) && follows(&next, &head) &&
+	       next.first_sequence <= s->after + 1) {
+		head = next;
+		passed++;
+	}
+	s->first = first;
+	return passed;
+}
+
 status scan_directory(struct scan *s, int directory, const uint64_t *numbers, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
+	size_t passed = files_to_pass(s, directory, numbers, count);
+	for (size_t i = passed; i < count; i++) {
 		struct segment_view view;
 		int error = segment_view_open(&view, directory, numbers[i], true);
 		if (error != 0)
@@ -302,6 +340,9 @@ status scan_directory(struct scan *s, int directory, const uint64_t *numbers, si
 	}
 	status found = scan_finish(s);
 	struct journal_report *r = s->report;
+	r->files += r->files_passed = passed;
+	if (passed != 0)
+		r->first = s->first;
 	if (found != STATUS_ok || (r->first <= s->after + 1 && s->after <= r->last))
 		return found;
 	snprintf(r->text, sizeof r->text,

@@ -7,6 +7,9 @@
  * break is where power loss tore the last group commit: what follows it was never acknowledged.
  * Proofs are the `durable` of any whole record, and the marks.
  *
+ * A start from a snapshot needs no record before it, so it may pass over files that hold only such: their heads
+ * say which records they hold, and that none of the files is missing or foreign.
+ *
  * Nothing is changed here. One thread; the scan is the caller's.
  */
 #ifndef ENGINE_JOURNAL_SCAN_H
@@ -21,6 +24,8 @@ struct scan {
 	journal_visitor *visit;
 	void *context;
 	struct journal_report *report;
+	uint64_t until;  /* records beyond it are not looked at; 0: all are */
+	bool passes_old; /* of files with nothing beyond `after` only the heads are read, if those are in order */
 
 	/* Where the chain of good records ends. */
 	uint64_t identity[2], seed;
@@ -33,6 +38,7 @@ struct scan {
 	size_t break_offset;
 	bool is_stopped;      /* no later file can go on with it */
 	uint64_t highest;     /* of whole records behind the end */
+	uint64_t first;       /* of the files that were passed over */
 	uint64_t odd_number;  /* a mark that is not whole: file and offset; 0: none */
 	size_t odd_offset;
 };

@@ -4,6 +4,7 @@
 #include "engine/journal/segment.h"
 
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -271,6 +272,25 @@ int segment_sync(struct segment *s, size_t offset, size_t count)
 	return pmem_msync(s->bytes + offset, count) == 0 ? 0 : errno;
 }
 
+int segment_read_first(int directory, uint64_t number, void *bytes, size_t count, uint64_t *size)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct stat stat;
+	segment_name(number, name);
+	int file = openat(directory, name, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return errno;
+	int error = fstat(file, &stat) == 0 ? 0 : errno;
+	ssize_t n = error == 0 ? pread(file, bytes, count, 0) : 0;
+	if (n < 0)
+		error = errno;
+	else if (error == 0 && (size_t)n != count)
+		error = ENODATA;
+	*size = error == 0 ? (uint64_t)stat.st_size : 0;
+	close(file);
+	return error;
+}
+
 int segment_view_open(struct segment_view *v, int directory, uint64_t number, bool whole)
 {
 	char name[SEGMENT_NAME_BYTES];
@@ -316,6 +336,28 @@ static void say_owner(int file, const char *directory, char *text, size_t capaci
 	         directory, pid[0] == '\0' ? "unknown" : pid);
 }
 
+bool segment_is_locked(int directory)
+{
+	int file = openat(directory, lock_name, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return errno != ENOENT; /* not ours to see: it may be */
+	bool is_locked = flock(file, LOCK_SH | LOCK_NB) != 0;
+	close(file);
+	return is_locked;
+}
+
+/* Some of the tries: who only looks whether it is locked has it for a moment. */
+static int lock_file(int file, bool is_reader)
+{
+	enum { TRIES = 5, PAUSE_MS = 10 };
+	for (unsigned tries = 1; flock(file, (is_reader ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0; tries++) {
+		if (is_reader || tries == TRIES)
+			return errno;
+		clock_sleep_ms(PAUSE_MS);
+	}
+	return 0;
+}
+
 static int take_lock(struct segment_lock *lock, const char *directory, bool is_reader, char *text, size_t capacity)
 {
 	lock->file = openat(lock->directory, lock_name, (is_reader ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
@@ -328,7 +370,7 @@ static int take_lock(struct segment_lock *lock, const char *directory, bool is_r
 		         strerrordesc_np(error));
 		return error;
 	}
-	if (flock(lock->file, (is_reader ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+	if (lock_file(lock->file, is_reader) != 0) {
 		say_owner(lock->file, directory, text, capacity);
 		return EWOULDBLOCK;
 	}

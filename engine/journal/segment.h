@@ -63,6 +63,9 @@ void segment_close(struct segment *s);
 int segment_put(struct segment *s, size_t offset, const void *bytes, size_t count);
 int segment_sync(struct segment *s, size_t offset, size_t count);
 
+/* The first bytes of a file, and how long it is. ENODATA: it has fewer. */
+int segment_read_first(int directory, uint64_t number, void *bytes, size_t count, uint64_t *size);
+
 /* Read only; bytes beyond the file's end are not mapped. An empty file has no bytes. `whole` reads
  * all of it at once: EIO here is better than a signal later. */
 struct segment_view {
@@ -78,6 +81,8 @@ struct segment_lock {
 	int directory, file;
 };
 int segment_lock_open(struct segment_lock *lock, const char *directory, bool is_reader, char *text, size_t capacity);
+/* Whether a process has the lock for writing. Looked at for a moment, which a starting one waits for. */
+bool segment_is_locked(int directory);
 void segment_lock_close(struct segment_lock *lock);
 
 #endif

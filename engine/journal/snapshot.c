@@ -79,7 +79,7 @@ status snapshots_open(struct snapshots *s, const struct snapshot_options *o)
 	s->holding = (struct holding){.name = "snapshot chunk", .kind = HOLDING_buffer};
 	if (s->options.chunk_bytes == 0 || s->options.chunk_bytes > SNAPSHOT_CHUNK_BYTES)
 		s->options.chunk_bytes = SNAPSHOT_CHUNK_BYTES;
-	if (mkdir(o->directory, 0700) != 0 && errno != EEXIST)
+	if (!o->is_reader && mkdir(o->directory, 0700) != 0 && errno != EEXIST)
 		return snapshot_refused_by_system(s, errno, "make", "");
 	s->directory = open(o->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->directory < 0)
@@ -91,7 +91,8 @@ status snapshots_open(struct snapshots *s, const struct snapshot_options *o)
 	}
 	s->buffer = s->region.bytes;
 	holding_use(&s->holding, SNAPSHOT_CHUNK_BYTES);
-	clean_if_nobody_has_it(s);
+	if (!o->is_reader)
+		clean_if_nobody_has_it(s);
 	return STATUS_ok;
 }
 
@@ -351,7 +352,8 @@ status snapshot_drop_old(struct snapshots *s, uint64_t *needed)
 			continue;
 		}
 		snapshot_name(numbers[i], name);
-		if (unlinkat(s->directory, name, 0) != 0)
+		error = fault_at(s, SNAPSHOT_STEP_drop);
+		if (error == 0 && unlinkat(s->directory, name, 0) != 0)
 			error = errno;
 	}
 	return error == 0 ? STATUS_ok : snapshot_refused_by_system(s, error, "drop old snapshots in", "");

@@ -32,11 +32,12 @@ enum {
 };
 
 /* What is about to be done, for tests that make it fail. */
-enum snapshot_step { SNAPSHOT_STEP_write, SNAPSHOT_STEP_sync, SNAPSHOT_STEP_rename };
+enum snapshot_step { SNAPSHOT_STEP_write, SNAPSHOT_STEP_sync, SNAPSHOT_STEP_rename, SNAPSHOT_STEP_drop };
 
 struct snapshot_options {
 	const char *directory;   /* of the journal; made if it is not there */
 	struct account *account; /* or NULL */
+	bool is_reader;          /* nothing in the folder is changed */
 	size_t chunk_bytes;      /* tests: smaller chunks; 0: SNAPSHOT_CHUNK_BYTES */
 	/* Tests: an errno to fail with, or 0; NULL in service. */
 	int (*fault)(void *context, enum snapshot_step step);
@@ -96,6 +97,10 @@ struct snapshot_found {
 
 /* The newest that is whole; all of it is read. identity NULL: of any journal. STATUS_malformed: there are some, none is good. */
 status snapshot_find(struct snapshots *snapshots, const uint64_t *identity, struct snapshot_found *found);
+
+/* The oldest of that journal that is whole, not before `from`. As snapshot_find. */
+status snapshot_find_oldest(struct snapshots *snapshots, const uint64_t identity[2], uint64_t from,
+                            struct snapshot_found *found);
 
 /* bytes is 8-byte aligned and holds during the call only. Not STATUS_ok: it ends, with that. */
 typedef status snapshot_visitor(void *context, uint32_t kind, const void *bytes, size_t count);

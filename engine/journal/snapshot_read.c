@@ -219,6 +219,22 @@ status snapshot_find(struct snapshots *s, const uint64_t *identity, struct snaps
 	return result;
 }
 
+status snapshot_find_oldest(struct snapshots *s, const uint64_t identity[2], uint64_t from, struct snapshot_found *found)
+{
+	uint64_t numbers[SNAPSHOT_FILES_MAX];
+	size_t count;
+	CHECK(s->file < 0, "snapshots are looked for while one is written");
+	*found = (struct snapshot_found){};
+	int error = snapshot_list(s, numbers, &count, false);
+	if (error != 0)
+		return snapshot_refused_by_system(s, error, "list the snapshots in", "");
+	status result = snapshot_say(s, STATUS_not_found, "there is no snapshot in %s", s->options.directory);
+	for (size_t i = 0; i < count; i++)
+		if (numbers[i] >= from && (result = verify(s, numbers[i], identity, found)) == STATUS_ok)
+			return STATUS_ok;
+	return result;
+}
+
 status snapshot_read(struct snapshots *s, uint64_t sequence, snapshot_visitor *visit, void *context)
 {
 	struct reading r;

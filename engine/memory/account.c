@@ -120,6 +120,19 @@ void account_remove(struct holding *holding)
 	pthread_mutex_unlock(&account->lock);
 }
 
+void account_watch_pools(struct account *account)
+{
+	bool is_wanted = PROBE_IS_ON(pool_borrow) || PROBE_IS_ON(pool_return);
+	if (!is_wanted && !account->are_pools_watched)
+		return;
+	account->are_pools_watched = is_wanted;
+	pthread_mutex_lock(&account->lock);
+	for (struct holding *h = account->first; h != NULL; h = h->next)
+		if (h->kind == HOLDING_pool)
+			pool_watch(h->pool, is_wanted);
+	pthread_mutex_unlock(&account->lock);
+}
+
 const char *holding_kind_name(enum holding_kind kind)
 {
 	static const char *const names[] = {"pool", "arena", "snapshot", "buffer"};

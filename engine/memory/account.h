@@ -32,7 +32,7 @@ struct holding {
 	enum region_pages pages;
 	int node;                   /* -1: any */
 	bool locked;
-	const struct pool *pool;    /* HOLDING_pool: says all of the below and above by itself */
+	struct pool *pool;          /* HOLDING_pool: says all of the below and above by itself */
 	_Atomic size_t in_use;      /* bytes, as the owner last said */
 	_Atomic size_t high_water;  /* the most that in_use was */
 	struct account *account;    /* NULL: not entered */
@@ -52,6 +52,7 @@ struct account_policy {
 struct account {
 	pthread_mutex_t lock;
 	struct holding *first;
+	bool are_pools_watched; /* of account_watch_pools' one thread */
 	struct account_policy policy;
 	_Atomic size_t unlocked_bytes; /* that the system refused to lock */
 	_Atomic int lock_error;        /* why */
@@ -83,6 +84,9 @@ void account_close_pool(struct pool **pool, struct holding *holding);
 void account_add(struct account *account, struct holding *holding);
 /* Does nothing when it is not entered. */
 void account_remove(struct holding *holding);
+
+/* Tells all pools whether somebody listens to their probes; main does so several times a second (pool_watch). */
+void account_watch_pools(struct account *account);
 
 const char *holding_kind_name(enum holding_kind kind);
 

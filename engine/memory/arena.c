@@ -1,8 +1,12 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* mincore */
+#endif
 #include "engine/memory/arena.h"
 
 #include "engine/memory/numa.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(TROVE_DEBUG) || defined(SANITIZER_ADDRESS)
 
@@ -61,9 +65,39 @@ status arena_init(struct arena *a, size_t capacity, const struct arena_options *
 	                        options->is_on_any_node ? NUMA_ANY_NODE : ACCOUNT_NODE);
 	a->bytes = a->region.bytes;
 	a->is_packed = options->is_packed;
+	a->prefaulted = options->prefault_bytes == 0 ? capacity : options->prefault_bytes;
 	if (s == STATUS_ok)
 		POOL_HIDE(a->bytes, capacity);
 	return s;
+}
+
+/* How much of it is there is asked first, so that what is said was given back. */
+static size_t give_back(uint8_t *bytes, size_t count)
+{
+	unsigned char present[256];
+	size_t resident = 0;
+	for (size_t done = 0; done < count; done += sizeof present * REGION_SMALL_BYTES) {
+		size_t part = count - done < sizeof present * REGION_SMALL_BYTES ? count - done : sizeof present * REGION_SMALL_BYTES;
+		if (mincore(bytes + done, part, present) != 0)
+			return 0;
+		for (size_t i = 0; i < part / REGION_SMALL_BYTES; i++)
+			resident += (present[i] & 1) * REGION_SMALL_BYTES;
+	}
+	return resident != 0 && madvise(bytes, count, MADV_DONTNEED) == 0 ? resident : 0;
+}
+
+size_t arena_trim(struct arena *a)
+{
+	size_t kept = a->used > a->prefaulted ? a->used : a->prefaulted;
+	atomic_store_explicit(&a->holding.in_use, a->used, memory_order_relaxed);
+	atomic_store_explicit(&a->holding.high_water, a->used, memory_order_relaxed);
+	/* Half of a huge page would break it. */
+	size_t page = a->region.pages == REGION_PAGES_transparent ? REGION_2M_BYTES : REGION_SMALL_BYTES;
+	kept = (kept + page - 1) & ~(page - 1);
+	bool is_plain = a->region.pages == REGION_PAGES_small || a->region.pages == REGION_PAGES_transparent;
+	if (!is_plain || a->region.locked || kept >= a->region.reserved)
+		return 0;
+	return give_back(a->bytes + kept, a->region.reserved - kept);
 }
 
 void arena_deinit(struct arena *a)

@@ -8,6 +8,7 @@
 #define ENGINE_MEMORY_ARENA_H
 
 #include "engine/base/check.h"
+#include "engine/base/probe.h"
 #include "engine/base/sanitizer.h"
 #include "engine/base/status.h"
 #include "engine/memory/account.h"
@@ -21,6 +22,7 @@ struct arena {
 	size_t capacity;
 	size_t last_zone; /* debug builds: where the last red zone lies, 0: none */
 	bool is_packed;
+	size_t prefaulted; /* bytes that a start touches */
 	struct region region;
 	struct holding holding; /* in use and high water are brought up to date by a reset */
 };
@@ -39,6 +41,9 @@ struct arena_options {
  * stay where it is. */
 status arena_init(struct arena *a, size_t capacity, const struct arena_options *options);
 void arena_deinit(struct arena *a);
+/* Forgets the high-water mark, and gives pages back to the system that are neither in use nor touched at a start: how
+ * many bytes. Nothing of locked memory or hugetlb pages. The arena's owner calls; slow. */
+size_t arena_trim(struct arena *a);
 
 /*
  * Debug builds put a red zone behind everything that is taken, look at all of them at each
@@ -73,6 +78,7 @@ static inline void arena_reset(struct arena *a, size_t mark)
 {
 	CHECK(mark <= a->used, "arena reset to %zu of %zu", mark, a->used);
 	arena_note(a);
+	PROBE3(arena_reset, a->holding.name, a->used, mark);
 	arena_guard_reset(a, mark);
 	a->used = mark;
 }

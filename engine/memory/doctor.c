@@ -206,7 +206,7 @@ static bool examine_oversized(const struct memory_reading *r, struct cursor *out
 	bool found = false;
 	for (unsigned i = 0; i < r->holding_count; i++) {
 		const struct reading_holding *h = &r->holdings[i];
-		if (h->kind == HOLDING_snapshot || h->resident < 32 * MIB || h->high_water > h->resident / 8)
+		if (h->kind == HOLDING_snapshot || h->resident / h->count < 32 * MIB || h->high_water > h->resident / 8)
 			continue;
 		found = true;
 		cursor_format(out, "- Oversized: the %u %s hold %s, of which at most %s were ever used. ", h->count, h->name,

@@ -11,8 +11,13 @@
 
 struct heap_cell {
 	alignas(64) metric_cell allocated_bytes;
+	/* From so many allocated bytes on, the next block goes the slow way: it is sampled, or this is no thread's own cell. */
+	_Atomic uint64_t look_at;
 	metric_cell freed_bytes, allocations, frees, frozen_allocations;
+	_Atomic uint64_t point; /* of the sampler */
 	_Atomic int thread_id;
+	_Atomic uint32_t epoch; /* of the sampler's period, when the point was set */
+	bool is_own;            /* one thread's: counted by plain stores */
 };
 
 struct heap_counters {
@@ -21,6 +26,9 @@ struct heap_counters {
 	atomic_bool is_frozen;
 	atomic_bool is_counted;
 };
+
+/* Makes the linker take heap_copies.c. */
+void heap_link_copies(void);
 
 extern struct heap_counters heap_counters;
 extern thread_local bool heap_thread_is_exempt;

@@ -24,6 +24,10 @@
 	  "Let the general heap use huge pages: fewer TLB misses, more memory.") \
 	O(integer, memory, heap_purge_delay_ms, "memory.heap_purge_delay_ms", "1000", -1, 3600000, "ms", startup, \
 	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.") \
+	O(integer, memory, heap_sample_bytes, "memory.heap_sample_bytes", "524288", 0, 1 << 30, "bytes", live, \
+	  "Mean distance between the samples of the heap profile (/debug/pprof/heap): smaller is finer; 0: none are taken.") \
+	O(integer, memory, heap_samples_max, "memory.heap_samples_max", "8192", 64, 1 << 20, "", startup, \
+	  "Live blocks that the heap profile can hold; further samples are dropped and counted.") \
 	O(text, memory, pool_debug, "memory.pool_debug", "", 0, 0, "", startup, \
 	  "Checks in every pool, separated by commas: poison, canary, trap (a page for each object), last_caller.") \
 	O(integer, memory, pool_fail_one_in, "memory.pool_fail_one_in", "0", 0, 1 << 30, "", startup, \

@@ -81,8 +81,13 @@ void numa_setup(struct numa *numa, bool enabled)
 		set_reason(numa, "switched off");
 		return;
 	}
+	errno = 0;
 	if (numa_available() < 0) {
-		set_reason(numa, "the kernel offers no NUMA");
+		/* Docker's default seccomp profile refuses even the question. */
+		if (errno == EPERM)
+			set_reason(numa, "asking for NUMA is not permitted, as in a container without CAP_SYS_NICE");
+		else
+			set_reason(numa, "the kernel offers no NUMA");
 		return;
 	}
 	find_nodes(&numa->nodes);

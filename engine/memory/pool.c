@@ -27,9 +27,11 @@ static uint32_t difference(uint64_t from, uint64_t less) { return from > less ? 
 /* One of the two is always 0. */
 static uint32_t free_of(const struct pool *p) { return (uint32_t)load64(&p->state) + load32(&p->long_count); }
 
+static bool is_long(const struct pool *p) { return pool_ways(p) & POOL_WAY_long; }
+
 static void push(struct pool *p, uint64_t bits)
 {
-	if (!p->is_long) {
+	if (!is_long(p)) {
 		uint64_t state = load64(&p->state);
 		p->free_list[(uint32_t)state] = bits;
 		atomic_store_explicit(&p->state, state + 1, memory_order_relaxed);
@@ -40,23 +42,29 @@ static void push(struct pool *p, uint64_t bits)
 	atomic_store_explicit(&p->long_count, count + 1, memory_order_relaxed);
 }
 
+/* The next borrow that finds no more than this goes the long way. */
+static void set_free_low(struct pool *p, uint32_t lowest)
+{
+	atomic_store_explicit(&p->free_lowest, lowest, memory_order_relaxed);
+	atomic_store_explicit(&p->free_low, pool_ways(p) & POOL_WAY_watched ? UINT32_MAX : lowest, memory_order_relaxed);
+}
+
 /* The next handle; there is one. */
 static uint64_t pop(struct pool *p)
 {
 	uint64_t state = load64(&p->state);
-	uint32_t count = (p->is_long ? load32(&p->long_count) : (uint32_t)state) - 1;
-	if (p->is_long)
+	uint32_t count = (is_long(p) ? load32(&p->long_count) : (uint32_t)state) - 1;
+	if (is_long(p))
 		atomic_store_explicit(&p->long_count, count, memory_order_relaxed);
-	pool_count_borrow(p, state + p->is_long); /* there the low half stays 0 */
-	if (count < load32(&p->free_low))
-		atomic_store_explicit(&p->free_low, count, memory_order_relaxed);
+	pool_count_borrow(p, state + is_long(p)); /* there the low half stays 0 */
+	set_free_low(p, count < load32(&p->free_lowest) ? count : load32(&p->free_lowest));
 	return p->free_list[p->cold->options.is_fifo ? p->fifo_head++ & p->mask : count];
 }
 
 static uint32_t high_water_of(const struct pool *p)
 {
 	uint32_t past = load32(&p->high_water_past);
-	uint32_t now = difference(load32(&p->count), (uint64_t)load32(&p->retired) + load32(&p->free_low));
+	uint32_t now = difference(load32(&p->count), (uint64_t)load32(&p->retired) + load32(&p->free_lowest));
 	return now > past ? now : past;
 }
 
@@ -66,10 +74,7 @@ static void keep_high_water(struct pool *p)
 	atomic_store_explicit(&p->high_water_past, high_water_of(p), memory_order_relaxed);
 }
 
-static void reset_free_low(struct pool *p)
-{
-	atomic_store_explicit(&p->free_low, free_of(p), memory_order_relaxed);
-}
+static void reset_free_low(struct pool *p) { set_free_low(p, free_of(p)); }
 
 /* A slot that was claimed from `bits` becomes free, or goes for good. */
 static void set_free(struct pool *p, uint64_t bits)
@@ -222,7 +227,8 @@ static status setup(struct pool *p, const struct pool_options *o)
 	p->object_bytes = (uint32_t)o->object_bytes;
 	p->stride = (uint32_t)stride_of(o);
 	p->until_failure = o->fail_one_in;
-	p->is_long = o->is_fifo || o->remote_returns || o->debug != 0 || o->fail_one_in != 0;
+	bool is_plain = !o->is_fifo && !o->remote_returns && o->debug == 0 && o->fail_one_in == 0;
+	atomic_store(&p->ways, is_plain ? 0 : POOL_WAY_long);
 	if (!choose_tag(p, o, objects))
 		return STATUS_invalid_field;
 	status s = open_tables(p, objects);
@@ -292,6 +298,7 @@ struct pool_loan pool_borrow_long(struct pool *p, const char *caller)
 		pool_collect(p);
 	if (is_failed || free_of(p) == 0) {
 		add64(&p->exhausted_total, 1);
+		PROBE3(pool_borrow, p->cold->options.name, loan.handle.bits, load32(&p->count) - free_of(p));
 		return loan;
 	}
 	loan.handle.bits = pop(p);
@@ -299,6 +306,7 @@ struct pool_loan pool_borrow_long(struct pool *p, const char *caller)
 	loan.object = pool_object_of(p, slot);
 	atomic_store_explicit(&p->words[slot], loan.handle.bits, memory_order_relaxed);
 	pool_debug_open(p, loan.handle, caller);
+	PROBE3(pool_borrow, p->cold->options.name, loan.handle.bits, load32(&p->count) - free_of(p));
 	return loan;
 }
 
@@ -334,7 +342,18 @@ status pool_return_long(struct pool *p, uint64_t bits, const char *caller)
 		return refuse_return(p);
 	pool_debug_close(p, (struct pool_handle){bits}, caller);
 	set_free(p, bits);
+	PROBE3(pool_return, p->cold->options.name, bits, load32(&p->count) - free_of(p));
 	return STATUS_ok;
+}
+
+void pool_watch(struct pool *p, bool is_wanted)
+{
+	if (is_wanted) {
+		atomic_fetch_or(&p->ways, POOL_WAY_watched);
+		atomic_store_explicit(&p->free_low, UINT32_MAX, memory_order_relaxed);
+	} else if (pool_ways(p) & POOL_WAY_watched) {
+		atomic_fetch_and(&p->ways, (uint8_t)~POOL_WAY_watched); /* the next borrow sets the mark right */
+	}
 }
 
 status pool_return_remote_at(struct pool *p, struct pool_handle *handle, const char *caller)
@@ -354,6 +373,7 @@ status pool_return_remote_at(struct pool *p, struct pool_handle *handle, const c
 		atomic_store_explicit(&p->links[slot], bits << 32 | head, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&p->remote_head, &head, slot + 1, memory_order_release,
 	                                              memory_order_relaxed));
+	PROBE3(pool_return, p->cold->options.name, bits, load32(&p->count) - free_of(p));
 	return STATUS_ok;
 }
 

@@ -33,6 +33,7 @@
 #define ENGINE_MEMORY_POOL_H
 
 #include "engine/base/check.h"
+#include "engine/base/probe.h"
 #include "engine/base/sanitizer.h"
 #include "engine/base/status.h"
 #include "engine/memory/region.h"
@@ -65,6 +66,11 @@ enum pool_debug {
 
 enum { POOL_OBJECTS_MAX = 1 << 28 };
 
+enum pool_way {
+	POOL_WAY_long = 1,    /* anything but a plain stack and one thread */
+	POOL_WAY_watched = 2, /* somebody listens to the probes */
+};
+
 struct pool_options {
 	const char *name; /* stays the caller's; must outlive the pool */
 	size_t object_bytes;
@@ -95,18 +101,19 @@ struct pool {
 	uint32_t stride, object_bytes;
 	uint32_t tag;
 	_Atomic uint32_t count;
-	bool is_long;            /* anything but a plain stack and one thread: always the long way */
+	_Atomic uint8_t ways;    /* enum pool_way: any of them takes the long way */
 	_Atomic uint64_t *links; /* of the remote list; NULL: no remote returns */
 	struct pool_cold *cold;
 
 	/* Written by the owner at every borrow and return. The low half of `state` is how many are
 	 * free (0 in a pool of the long way), the high half counts borrows: one addition does both. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t state;
-	_Atomic uint32_t free_low;        /* the fewest there were since slots came or went */
+	_Atomic uint32_t free_low;        /* with so few or less the long way is taken: free_lowest, or all while watched */
 	_Atomic uint32_t high_water_past; /* until then */
 	_Atomic uint32_t borrowed_high;   /* what no longer fits into the state */
 	_Atomic uint32_t long_count;      /* free ones in a pool of the long way */
 	_Atomic uint32_t retired;
+	_Atomic uint32_t free_lowest;     /* the fewest there were since slots came or went */
 	_Atomic uint64_t exhausted_total;
 	_Atomic uint64_t collected_total; /* taken from the remote list */
 	uint32_t fifo_head;               /* in the FIFO's ring; its tail is long_count further */
@@ -145,6 +152,13 @@ status pool_return_remote_at(struct pool *pool, struct pool_handle *handle, cons
 uint32_t pool_collect(struct pool *pool);
 /* The owner adds an extent; slow. STATUS_pool_exhausted: no more are allowed, or no memory. */
 status pool_grow(struct pool *pool);
+
+/*
+ * Probes in the hot functions would cost a load and a branch in each of them. Instead, whoever notices that somebody
+ * listens (probe.h) says so here, again and again: borrow and return then take the long way, where the probes are.
+ * One thread, any; the owner may meanwhile use the pool, and a call may get lost: so call until it is not wanted.
+ */
+void pool_watch(struct pool *pool, bool is_wanted);
 
 struct pool_statistics {
 	const char *name;
@@ -197,6 +211,8 @@ static inline uint64_t pool_word(const struct pool *p, uint32_t slot)
 	return atomic_load_explicit(&p->words[slot], memory_order_relaxed);
 }
 
+static inline uint8_t pool_ways(const struct pool *p) { return atomic_load_explicit(&p->ways, memory_order_relaxed); }
+
 static inline void *pool_object_of(const struct pool *p, uint32_t slot)
 {
 	return p->objects + (size_t)slot * p->stride;
@@ -237,7 +253,7 @@ static inline status pool_return_at(struct pool *p, struct pool_handle *handle, 
 	uint64_t bits = handle->bits;
 	uint32_t slot = pool_slot_of(p, bits);
 	handle->bits = 0;
-	if (__builtin_expect(pool_word(p, slot) != bits || p->is_long || (uint32_t)bits == UINT32_MAX, 0))
+	if (__builtin_expect(pool_word(p, slot) != bits || pool_ways(p) != 0 || (uint32_t)bits == UINT32_MAX, 0))
 		return pool_return_long(p, bits, caller);
 	POOL_HIDE(pool_object_of(p, slot), p->object_bytes);
 	atomic_store_explicit(&p->words[slot], ~bits, memory_order_relaxed);

@@ -1,48 +1,31 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* mincore */
-#endif
 #include "engine/memory/reading.h"
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/memory/resident.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { HEAP_STEP = 64 << 10, PAGES_AT_ONCE = 4096 }; /* mimalloc hands out memory in steps of 64 KiB */
+enum { HEAP_STEP = 64 << 10, RANGES = 64 }; /* mimalloc hands out memory in steps of 64 KiB */
 
-/* One mapping, as smaps tells it. */
+static const uintptr_t page_bytes = 4096;
+
+/* One mapping. */
 struct mapping {
 	uintptr_t start, end;
 	char permissions[5];
 	char path[READING_FILE_BYTES];
 	size_t resident, anonymous, huge;
+	size_t held; /* of its resident bytes, by holdings: to be told apart from the heap's beside them */
 };
 
 /* ---- holdings ---------------------------------------------------------------------- */
-
-static size_t resident_in(const void *bytes, size_t size)
-{
-	static const uintptr_t page = 4096;
-	unsigned char present[PAGES_AT_ONCE];
-	uintptr_t at = (uintptr_t)bytes & ~(page - 1);
-	uintptr_t end = ((uintptr_t)bytes + size + page - 1) & ~(page - 1);
-	size_t count = 0;
-	while (at < end) {
-		uintptr_t part = end - at < PAGES_AT_ONCE * page ? end - at : PAGES_AT_ONCE * page;
-		if (mincore((void *)at, part, present) == 0)
-			for (size_t i = 0; i < part / page; i++)
-				count += present[i] & 1;
-		at += part;
-	}
-	return count * page;
-}
 
 static unsigned ranges_of(const struct holding *h, struct pool_range ranges[POOL_RANGES])
 {
@@ -88,10 +71,6 @@ static void read_pool(struct reading_holding *row, const struct holding *h)
 
 static void read_holding(struct reading_holding *row, const struct holding *h)
 {
-	struct pool_range ranges[POOL_RANGES];
-	unsigned count = ranges_of(h, ranges);
-	for (unsigned i = 0; i < count; i++)
-		row->resident += resident_in(ranges[i].bytes, ranges[i].size);
 	row->count++;
 	if (h->kind == HOLDING_pool) {
 		read_pool(row, h);
@@ -105,42 +84,56 @@ static void read_holding(struct reading_holding *row, const struct holding *h)
 	row->locked &= h->locked;
 }
 
-static void read_holdings(struct account *account, struct memory_reading *r)
+/* Whole pages that a holding has. */
+struct held {
+	uintptr_t start, end;
+	struct reading_holding *row;
+};
+
+static int by_start(const void *a, const void *b)
 {
+	const struct held *x = a, *y = b;
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static unsigned note_pages(struct held *held, struct reading_holding *row, const struct holding *h)
+{
+	struct pool_range ranges[POOL_RANGES];
+	unsigned count = ranges_of(h, ranges);
+	for (unsigned i = 0; i < count; i++) {
+		uintptr_t start = (uintptr_t)ranges[i].bytes;
+		held[i] = (struct held){start & ~(page_bytes - 1), (start + ranges[i].size + page_bytes - 1) & ~(page_bytes - 1), row};
+	}
+	return count;
+}
+
+/* All of it but what is resident. Returns whose pages are where, ascending, to be freed; NULL: no memory. */
+static struct held *read_holdings(struct account *account, struct memory_reading *r, unsigned *count)
+{
+	size_t holdings = 0;
 	pthread_mutex_lock(&account->lock);
 	for (const struct holding *h = account->first; h != NULL; h = h->next)
-		read_holding(row_for(r, h), h);
-	pthread_mutex_unlock(&account->lock);
-}
-
-static size_t resident_within(const struct mapping *m, const struct pool_range *range)
-{
-	uintptr_t start = (uintptr_t)range->bytes, end = start + range->size;
-	start = start > m->start ? start : m->start;
-	end = end < m->end ? end : m->end;
-	return start < end ? resident_in((const void *)start, end - start) : 0;
-}
-
-/* Bytes of holdings in a mapping, to be told apart from the heap's beside them. */
-static size_t held_in(struct account *account, const struct mapping *m)
-{
-	size_t bytes = 0;
-	pthread_mutex_lock(&account->lock);
-	for (const struct holding *h = account->first; h != NULL; h = h->next) {
-		struct pool_range ranges[POOL_RANGES];
-		unsigned count = ranges_of(h, ranges);
-		for (unsigned i = 0; i < count; i++)
-			bytes += resident_within(m, &ranges[i]);
+		holdings++;
+	struct held *held = calloc(holdings * POOL_RANGES + 1, sizeof *held);
+	*count = 0;
+	for (const struct holding *h = held == NULL ? NULL : account->first; h != NULL; h = h->next) {
+		struct reading_holding *row = row_for(r, h);
+		read_holding(row, h);
+		*count += note_pages(held + *count, row, h);
 	}
 	pthread_mutex_unlock(&account->lock);
-	return bytes;
+	if (held != NULL)
+		qsort(held, *count, sizeof *held, by_start);
+	return held;
 }
 
 /* ---- mappings ---------------------------------------------------------------------- */
 
 struct walk {
-	struct account *account;
+	struct resident pages;
 	struct memory_reading *reading;
+	struct held *held;
+	unsigned held_count, held_first; /* those before the first end before the mapping */
 	size_t own_stack_bytes;  /* what pthread_create takes for a stack */
 	uintptr_t guard_end;     /* of the mapping before, when nobody may touch it */
 	char program[READING_FILE_BYTES];
@@ -181,13 +174,10 @@ static void note_file(struct memory_reading *r, const struct mapping *m)
 	snprintf(r->largest_file, sizeof r->largest_file, "%s", m->path);
 }
 
-static void sort_mapping(struct walk *w, const struct mapping *m)
+static void sort_resident(const struct walk *w, const struct mapping *m)
 {
 	struct memory_reading *r = w->reading;
-	r->resident += m->resident;
-	r->anonymous += m->anonymous;
-	r->huge += m->huge;
-	size_t held = m->path[0] == '/' ? 0 : held_in(w->account, m);
+	size_t held = m->path[0] == '/' ? 0 : m->held;
 	size_t rest = m->resident > held ? m->resident - held : 0;
 	if (held == 0 && is_stack(w, m)) {
 		r->stacks += m->resident;
@@ -201,57 +191,128 @@ static void sort_mapping(struct walk *w, const struct mapping *m)
 	} else if (rest != 0 && is_heap(m)) {
 		r->heap.resident += rest;
 	}
+}
+
+static void sort_mapping(struct walk *w, const struct mapping *m)
+{
+	struct memory_reading *r = w->reading;
+	r->resident += m->resident;
+	r->anonymous += m->anonymous;
+	r->huge += m->huge;
+	/* Half of all are guards, and empty. */
+	if (m->resident != 0)
+		sort_resident(w, m);
 	w->guard_end = m->permissions[0] == '-' && m->permissions[1] == '-' ? m->end : 0;
 }
 
+/* Resident bytes from start to end of the mapping: whose are they? */
+static void add_held(struct walk *w, struct mapping *m, uintptr_t start, uintptr_t end)
+{
+	for (unsigned i = w->held_first; i < w->held_count && w->held[i].start < end; i++) {
+		const struct held *h = &w->held[i];
+		uintptr_t from = h->start > start ? h->start : start, to = h->end < end ? h->end : end;
+		size_t bytes = from >= to ? 0 : w->pages.pagemap < 0 ? resident_in_core(from, to) : to - from;
+		h->row->resident += bytes;
+		m->held += bytes;
+	}
+}
+
+static void scan_mapping(struct walk *w, struct mapping *m)
+{
+	struct resident_range ranges[RANGES];
+	for (uintptr_t at = m->start; at < m->end;) {
+		int count = resident_scan(&w->pages, &at, m->end, m->path[0] == '/', ranges, RANGES);
+		for (int i = 0; i < count; i++) {
+			size_t bytes = ranges[i].end - ranges[i].start;
+			m->resident += bytes;
+			m->anonymous += ranges[i].is_of_file ? 0 : bytes;
+			m->huge += !ranges[i].is_of_file && ranges[i].is_huge ? bytes : 0;
+			add_held(w, m, ranges[i].start, ranges[i].end);
+		}
+	}
+}
+
+static void end_mapping(struct walk *w, struct mapping *m)
+{
+	if (m->end == 0)
+		return;
+	while (w->held_first < w->held_count && w->held[w->held_first].end <= m->start)
+		w->held_first++;
+	if (w->pages.pagemap < 0)
+		add_held(w, m, m->start, m->end);
+	else if (strncmp(m->path, "[vvar", 5) != 0) /* the kernel's own pages, counted by nobody */
+		scan_mapping(w, m);
+	sort_mapping(w, m);
+}
+
+/* There may be fifteen thousand lines, and each scrape reads them all: sscanf would take most of its time. */
+static const char *behind_word(const char *at)
+{
+	at += strcspn(at, " \n");
+	return at + strspn(at, " ");
+}
+
+/* "7f9952c00000-7f9953f88000 rw-p 00000000 fe:00 13059278    /usr/lib/libz.so" */
 static bool parse_head(const char *line, struct mapping *m)
 {
-	unsigned long start, end;
-	int path = 0;
-	*m = (struct mapping){};
-	if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", &start, &end, m->permissions, &path) < 3 || path == 0)
+	char *dash, *at;
+	*m = (struct mapping){.start = strtoul(line, &dash, 16)};
+	if (*dash != '-')
 		return false;
-	m->start = start;
-	m->end = end;
-	snprintf(m->path, sizeof m->path, "%.*s", (int)strcspn(line + path, "\n"), line + path);
+	m->end = strtoul(dash + 1, &at, 16);
+	const char *permissions = behind_word(at), *path = permissions;
+	if (*at != ' ' || strcspn(permissions, " \n") != sizeof m->permissions - 1)
+		return false;
+	memcpy(m->permissions, permissions, sizeof m->permissions - 1);
+	for (int i = 0; i < 4; i++)
+		path = behind_word(path);
+	snprintf(m->path, sizeof m->path, "%.*s", (int)strcspn(path, "\n"), path);
 	return true;
 }
 
-static void parse_field(const char *line, struct mapping *m, size_t *locked)
+static bool parse_kib(const char *line, const char *name, size_t name_bytes, size_t *bytes)
 {
-	size_t kib;
-	if (sscanf(line, "Rss: %zu", &kib) == 1)
-		m->resident += kib << 10;
-	else if (sscanf(line, "Anonymous: %zu", &kib) == 1)
-		m->anonymous = kib << 10;
-	else if (sscanf(line, "AnonHugePages: %zu", &kib) == 1)
-		m->huge += kib << 10;
-	else if (sscanf(line, "Private_Hugetlb: %zu", &kib) == 1)
-		m->huge += kib << 10, m->resident += kib << 10; /* not part of Rss */
-	else if (sscanf(line, "Locked: %zu", &kib) == 1)
-		*locked += kib << 10;
+	if (strncmp(line, name, name_bytes) != 0)
+		return false;
+	*bytes = strtoul(line + name_bytes, NULL, 10) << 10;
+	return true;
 }
 
+static void parse_field(const char *line, struct mapping *m)
+{
+#define IS(name) parse_kib(line, name, sizeof(name) - 1, &bytes)
+	size_t bytes;
+	if (IS("Rss:"))
+		m->resident += bytes;
+	else if (IS("Anonymous:"))
+		m->anonymous = bytes;
+	else if (IS("AnonHugePages:"))
+		m->huge += bytes;
+	else if (IS("Private_Hugetlb:"))
+		m->huge += bytes, m->resident += bytes; /* not part of Rss */
+#undef IS
+}
+
+/* smaps has the mappings that maps has, each with fields, for which the kernel walks its pages: five times the time. */
 static bool read_mappings(struct walk *w)
 {
-	FILE *f = fopen("/proc/self/smaps", "re");
-	char line[512];
+	FILE *f = fopen(w->pages.pagemap < 0 ? "/proc/self/smaps" : "/proc/self/maps", "re");
+	char line[512], buffer[32 << 10];
 	struct mapping m = {};
 	if (f == NULL)
 		return false;
+	(void)setvbuf(f, buffer, _IOFBF, sizeof buffer); /* else a read for each mapping */
 	while (fgets(line, sizeof line, f) != NULL) {
 		struct mapping next;
 		/* Fields begin with a capital, addresses do not. */
 		if (line[0] >= 'A' && line[0] <= 'Z') {
-			parse_field(line, &m, &w->reading->locked);
+			parse_field(line, &m);
 		} else if (parse_head(line, &next)) {
-			if (m.end != 0)
-				sort_mapping(w, &m);
+			end_mapping(w, &m);
 			m = next;
 		}
 	}
-	if (m.end != 0)
-		sort_mapping(w, &m);
+	end_mapping(w, &m);
 	fclose(f);
 	return true;
 }
@@ -270,6 +331,8 @@ static void read_status(struct memory_reading *r)
 			r->resident_peak = number << 10;
 		else if (sscanf(line, "VmSize: %zu", &number) == 1)
 			r->size_virtual = number << 10;
+		else if (sscanf(line, "VmLck: %zu", &number) == 1)
+			r->locked = number << 10;
 		else if (sscanf(line, "Threads: %zu", &number) == 1)
 			r->threads = (unsigned)number;
 	}
@@ -321,23 +384,42 @@ static void add_up(struct memory_reading *r)
 		l[RUNG_unexplained] -= l[i];
 }
 
-bool reading_take(struct account *account, struct memory_reading *out)
+static bool take(struct walk *walk, struct account *account, struct memory_reading *out)
 {
-	struct walk walk = {.account = account, .reading = out, .own_stack_bytes = stack_bytes()};
 	*out = (struct memory_reading){.at_ms = clock_unix_ms()};
-	ssize_t bytes = readlink("/proc/self/exe", walk.program, sizeof walk.program - 1);
-	walk.program[bytes < 0 ? 0 : bytes] = '\0';
+	walk->reading = out;
+	walk->own_stack_bytes = stack_bytes();
+	ssize_t bytes = readlink("/proc/self/exe", walk->program, sizeof walk->program - 1);
+	walk->program[bytes < 0 ? 0 : bytes] = '\0';
 	heap_describe(out->heap.description, sizeof out->heap.description);
 	out->heap.is_mimalloc = heap_is_mimalloc();
 	heap_statistics(&out->heap.calls);
-	read_holdings(account, out);
-	if (!read_mappings(&walk))
+	walk->held = read_holdings(account, out, &walk->held_count);
+	bool good = walk->held != NULL && read_mappings(walk);
+	free(walk->held);
+	if (!good)
 		return false;
 	read_status(out);
 	read_faults(out);
+	process_read(&out->process);
 	(void)memory_group_read("", &out->group); /* zero: no limit */
 	add_up(out);
 	return true;
+}
+
+bool reading_take(struct account *account, struct memory_reading *out)
+{
+	struct walk walk = {};
+	resident_open(&walk.pages);
+	bool good = take(&walk, account, out);
+	resident_close(&walk.pages);
+	return good;
+}
+
+bool reading_take_without_scan(struct account *account, struct memory_reading *out)
+{
+	struct walk walk = {.pages.pagemap = -1};
+	return take(&walk, account, out);
 }
 
 const char *reading_rung_name(enum reading_rung rung)

@@ -199,6 +199,9 @@ static int dial_within(struct client *client)
 	return in_time ? dial.error : NNG_ETIMEDOUT;
 }
 
+/* Soon: who takes over listens after some 100 ms. */
+enum { RECONNECT_MS = 20 };
+
 status client_open(struct client **out, const struct client_options *options, struct option_problem *problem)
 {
 	*out = NULL;
@@ -208,9 +211,12 @@ status client_open(struct client **out, const struct client_options *options, st
 	client->options = *options;
 	int error = nng_req0_open(&client->socket);
 	client->has_socket = error == 0;
-	/* A message that was taken once is not sent again behind our back: some are changes. */
+	/* Longer than anybody waits: while the connection stands nothing is sent twice. */
 	if (error == 0)
-		error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+		error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, options->sends_again ?
+		                          (nng_duration)(2 * options->timeout_ms) : NNG_DURATION_INFINITE);
+	if (error == 0 && options->sends_again)
+		error = nng_socket_set_ms(client->socket, NNG_OPT_RECONNMINT, RECONNECT_MS);
 	if (error == 0)
 		error = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, 0);
 	if (error == 0)

@@ -32,6 +32,9 @@ struct client_options {
 	const char *url;
 	unsigned in_flight;
 	int64_t timeout_ms; /* of reaching the service, and of one request from sending to reply */
+	/* When the connection ends in front of a reply the request is sent again over the next one, within timeout_ms: for
+	 * those whose changes have ids, which are done once. Else that is an error at once. */
+	bool sends_again;
 	void (*on_reply)(void *context, const struct client_reply *reply);
 	void *context;
 };

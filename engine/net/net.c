@@ -13,7 +13,6 @@
 #include "engine/base/clock.h"
 #include "engine/base/cpu.h"
 #include "engine/base/log.h"
-#include "engine/base/metric.h"
 #include "engine/base/number_set.h"
 #include "engine/base/thread.h"
 #include "engine/net/connections.h"
@@ -25,6 +24,7 @@
 
 #include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 const struct option net_option_rows[] = {NET_OPTIONS(OPTION_ROW)};
 const size_t net_option_count = COUNT_OF(net_option_rows);
@@ -41,10 +41,20 @@ struct context {
 	_Atomic(enum phase) phase;
 	/* For net_sweep, which looks from another thread while the context moves on. */
 	_Atomic uint32_t pipe;
-	_Atomic int64_t received_ns; /* of the request whose reply is being sent */
+	_Atomic int64_t received_ns; /* of the request whose reply is being sent; tells one from the next */
+	int64_t seen_request_ns, seen_ns; /* net_sweep's: which one it saw being sent, since when */
+	/* What became of its messages; whoever works for it adds. */
+	metric_cell accepted, answered, refused;
 };
 
 enum { SOCKET_REPLY, SOCKET_COLLECT, SOCKET_PUBLISH, SOCKET_COUNT };
+
+struct net_metrics {
+	NET_METRICS(METRIC_CELL)
+};
+struct net_now_metrics {
+	NET_NOW_METRICS(METRIC_VALUE)
+};
 
 struct net {
 	struct net_options options;
@@ -53,13 +63,10 @@ struct net {
 	bool is_open[SOCKET_COUNT];
 	struct context *contexts; /* the last one is PULL's */
 	size_t context_count;
-	atomic_bool stopping;
+	atomic_bool stopping, hands_over;
 	struct connections connections;
-	alignas(CACHE_LINE_BYTES) _Atomic uint64_t peers_total;
-	_Atomic uint64_t peers_refused;
-	_Atomic uint64_t send_failures;
-	_Atomic uint64_t slow_peers;
-	_Atomic uint64_t publications;
+	/* Any of nng's threads: only what is rare, but for publications, which come from one at a time. */
+	alignas(CACHE_LINE_BYTES) struct net_metrics metrics;
 };
 
 enum { EXPIRE_THREADS = 1, POLLER_THREADS = 1, RESOLVER_THREADS = 1 };
@@ -128,6 +135,13 @@ static void receive(struct context *c)
 		nng_recv_aio(c->net->socket[SOCKET_COLLECT], c->aio);
 }
 
+/* The message's end; its reply may have reached nobody. */
+static void finish(struct context *c, bool had_reply)
+{
+	metric_add(c->job.is_refused ? &c->refused : &c->answered, 1);
+	shard_finish(c->net->shard, &c->job, had_reply);
+}
+
 static void on_reply(struct shard_job *job, const void *reply, size_t reply_bytes)
 {
 	struct context *c = (struct context *)job;
@@ -135,8 +149,10 @@ static void on_reply(struct shard_job *job, const void *reply, size_t reply_byte
 	c->message = NULL;
 	nng_msg_clear(message);
 	if (nng_msg_append(message, reply, reply_bytes) != 0) {
-		/* Out of memory: the peer's request is resent by its own timer. */
+		/* The peer's request is resent by its own timer. */
+		metric_add_shared(&c->net->metrics.replies_dropped[NET_LOSS_no_memory], 1);
 		nng_msg_free(message);
+		finish(c, false);
 		receive(c);
 		return;
 	}
@@ -154,6 +170,15 @@ static void on_collected(struct shard_job *job, const void *reply, size_t reply_
 	struct context *c = (struct context *)job;
 	nng_msg_free(c->message);
 	c->message = NULL;
+	finish(c, false);
+	receive(c);
+}
+
+/* Who asked sends it again when the connection ends: then somebody else answers. */
+static void leave(struct context *c)
+{
+	nng_msg_free(c->message);
+	c->message = NULL;
 	receive(c);
 }
 
@@ -161,12 +186,18 @@ static void handle(struct context *c)
 {
 	c->message = nng_aio_get_msg(c->aio);
 	nng_aio_set_msg(c->aio, NULL);
-	atomic_store_explicit(&c->phase, PHASE_WORKING, memory_order_release);
+	if (__builtin_expect(atomic_load_explicit(&c->net->hands_over, memory_order_relaxed), 0) && c->has_ctx) {
+		leave(c);
+		return;
+	}
 	atomic_store_explicit(&c->pipe, (uint32_t)nng_pipe_id(nng_msg_get_pipe(c->message)), memory_order_relaxed);
+	atomic_store_explicit(&c->phase, PHASE_WORKING, memory_order_release);
 	c->job.message = nng_msg_body(c->message);
 	c->job.message_bytes = nng_msg_len(c->message);
 	c->job.received_ns = clock_monotonic_ns();
 	c->job.received_ms = clock_unix_ms();
+	c->job.is_refused = false;
+	metric_add(&c->accepted, 1);
 	shard_handle(c->net->shard, &c->job);
 }
 
@@ -188,8 +219,9 @@ static void on_aio(void *argument)
 		nng_msg *message = nng_aio_get_msg(c->aio);
 		nng_aio_set_msg(c->aio, NULL);
 		nng_msg_free(message);
-		atomic_fetch_add_explicit(&c->net->send_failures, 1, memory_order_relaxed);
+		metric_add_shared(&c->net->metrics.replies_dropped[NET_LOSS_peer_gone], 1);
 	}
+	finish(c, true);
 	if (error != NNG_ECLOSED)
 		receive(c);
 	else
@@ -198,19 +230,34 @@ static void on_aio(void *argument)
 
 /* ---- connections ------------------------------------------------------------------- */
 
+/* nng takes a reply to a peer that is gone and says that it was sent: so it is seen here who waits for one when its
+ * connection ends. What moves on meanwhile may be missed. */
+static uint64_t replies_due(const struct net *net, uint32_t pipe, enum phase phase)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < net->context_count; i++) {
+		const struct context *c = &net->contexts[i];
+		count += c->has_ctx && atomic_load_explicit(&c->phase, memory_order_acquire) == phase &&
+		         atomic_load_explicit(&c->pipe, memory_order_relaxed) == pipe;
+	}
+	return count;
+}
+
 /* On any of nng's threads. A pipe that was refused here is still reported as removed, and is not found then. */
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 {
 	struct net *net = argument;
 	if (event == NNG_PIPE_EV_REM_POST) {
-		(void)connections_remove(&net->connections, (uint32_t)pipe.id);
+		uint64_t due = replies_due(net, (uint32_t)pipe.id, PHASE_WORKING);
+		if (connections_remove(&net->connections, (uint32_t)pipe.id) == STATUS_ok)
+			metric_add_shared(&net->metrics.replies_dropped[NET_LOSS_peer_gone], due);
 		return;
 	}
 	if (event != NNG_PIPE_EV_ADD_PRE)
 		return;
-	atomic_fetch_add(&net->peers_total, 1);
+	metric_add_shared(net->metrics.peers_connected, 1);
 	if (connections_add(&net->connections, (uint32_t)pipe.id) != STATUS_ok) {
-		atomic_fetch_add(&net->peers_refused, 1);
+		metric_add_shared(&net->metrics.peers_dropped[NET_PEER_limit], 1);
 		nng_pipe_close(pipe);
 	}
 }
@@ -220,10 +267,24 @@ static void disconnect_slow_peer(struct net *net, uint32_t id)
 {
 	if (!connections_dismiss(&net->connections, id))
 		return;
+	metric_add_shared(&net->metrics.replies_dropped[NET_LOSS_peer_slow], replies_due(net, id, PHASE_SENDING));
 	nng_pipe_close((nng_pipe){.id = id});
-	atomic_fetch_add_explicit(&net->slow_peers, 1, memory_order_relaxed);
+	metric_add_shared(&net->metrics.peers_dropped[NET_PEER_slow], 1);
 	log_warning("net", "a peer did not read its replies for %lld ms and was disconnected",
 	            (long long)net->options.send_timeout_ms);
+}
+
+/* From when it was first seen: the reply itself may have waited long for the disk. */
+static bool sends_too_long(struct context *c, int64_t now_ns, int64_t limit_ns)
+{
+	if (atomic_load_explicit(&c->phase, memory_order_acquire) != PHASE_SENDING)
+		return false;
+	int64_t request_ns = atomic_load_explicit(&c->received_ns, memory_order_relaxed);
+	if (c->seen_request_ns != request_ns) {
+		c->seen_request_ns = request_ns;
+		c->seen_ns = now_ns;
+	}
+	return now_ns - c->seen_ns >= limit_ns;
 }
 
 /* A peer that does not read its replies keeps their contexts, of which there is a fixed
@@ -235,8 +296,7 @@ void net_sweep(struct net *net)
 	int64_t now = clock_monotonic_ns();
 	for (size_t i = 0; i < net->context_count; i++) {
 		struct context *c = &net->contexts[i];
-		if (atomic_load_explicit(&c->phase, memory_order_acquire) == PHASE_SENDING &&
-		    now - atomic_load_explicit(&c->received_ns, memory_order_relaxed) >= limit_ns)
+		if (sends_too_long(c, now, limit_ns))
 			disconnect_slow_peer(net, atomic_load_explicit(&c->pipe, memory_order_relaxed));
 	}
 }
@@ -279,11 +339,22 @@ bool net_options_agree(const struct net_options *options, struct option_problem 
 	return false;
 }
 
+/* The file gets its mode before anybody can connect; other transports know no such option. */
+static int listen_on(nng_socket socket, const char *address, int ipc_access)
+{
+	static const int modes[] = {0600, 0660, 0666};
+	nng_listener listener;
+	int error = nng_listener_create(&listener, socket, address);
+	if (error == 0 && strncmp(address, "ipc://", 6) == 0)
+		error = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, modes[ipc_access]);
+	return error != 0 ? error : nng_listener_start(listener, 0);
+}
+
 static status listen_all(struct net *net, int which, const char *key, const struct option_list *list,
                          struct option_problem *problem)
 {
 	for (unsigned i = 0; i < list->count; i++) {
-		int error = nng_listen(net->socket[which], list->item[i], NULL, 0);
+		int error = listen_on(net->socket[which], list->item[i], net->options.ipc_access);
 		if (error != 0)
 			return fail(problem, "%s: cannot listen on %s: %s", key, list->item[i], nng_strerror(error));
 		log_info("net", "%s listens on %s", key, list->item[i]);
@@ -401,6 +472,12 @@ void net_stop(struct net *net)
 	atomic_store_explicit(&net->stopping, true, memory_order_release);
 }
 
+void net_hand_over(struct net *net)
+{
+	atomic_store_explicit(&net->hands_over, true, memory_order_relaxed);
+	net_stop(net);
+}
+
 uint64_t net_in_flight(const struct net *net)
 {
 	uint64_t count = 0;
@@ -409,16 +486,35 @@ uint64_t net_in_flight(const struct net *net)
 	return count;
 }
 
+void net_close(struct net *net)
+{
+	net_stop(net);
+	for (int i = 0; i < SOCKET_COUNT; i++) {
+		if (net->is_open[i])
+			nng_close(net->socket[i]);
+		net->is_open[i] = false;
+	}
+}
+
+void net_tally(const struct net *net, struct net_tally *tally)
+{
+	*tally = (struct net_tally){};
+	for (size_t i = 0; i < net->context_count; i++) {
+		const struct context *c = &net->contexts[i];
+		tally->accepted += metric_read(&c->accepted);
+		tally->answered += metric_read(&c->answered);
+		tally->refused += metric_read(&c->refused);
+	}
+	tally->in_flight = net_in_flight(net);
+}
+
 void net_teardown(struct net **out)
 {
 	struct net *net = *out;
 	*out = NULL;
 	if (net == NULL)
 		return;
-	atomic_store_explicit(&net->stopping, true, memory_order_release);
-	for (int i = 0; i < SOCKET_COUNT; i++)
-		if (net->is_open[i])
-			nng_close(net->socket[i]);
+	net_close(net);
 	if (net->contexts != NULL)
 		for (size_t i = 0; i < net->context_count; i++) {
 			struct context *c = &net->contexts[i];
@@ -435,37 +531,50 @@ void net_teardown(struct net **out)
 	nng_fini();
 }
 
-void net_publish(struct net *net, const char *topic, const char *json)
+static bool send_publication(const struct net *net, const char *topic, const char *json)
 {
 	nng_msg *message;
 	if (nng_msg_alloc(&message, 0) != 0)
-		return;
-	if (nng_msg_append(message, topic, strlen(topic)) != 0 || nng_msg_append(message, " ", 1) != 0 ||
-	    nng_msg_append(message, json, strlen(json)) != 0 ||
-	    nng_sendmsg(net->socket[SOCKET_PUBLISH], message, NNG_FLAG_NONBLOCK) != 0) {
-		nng_msg_free(message);
-		return;
-	}
-	atomic_fetch_add_explicit(&net->publications, 1, memory_order_relaxed);
+		return false;
+	if (nng_msg_append(message, topic, strlen(topic)) == 0 && nng_msg_append(message, " ", 1) == 0 &&
+	    nng_msg_append(message, json, strlen(json)) == 0 &&
+	    nng_sendmsg(net->socket[SOCKET_PUBLISH], message, NNG_FLAG_NONBLOCK) == 0)
+		return true;
+	nng_msg_free(message);
+	return false;
 }
 
-void net_write_metrics(const struct net *net, struct cursor *out)
+void net_publish(struct net *net, const char *topic, const char *json)
 {
-	metric_write_head(out, "trove_peers", "gauge",
-	                  "Connections on the event sockets; beyond events.peers_max new ones are closed.");
-	metric_write_value(out, "trove_peers", connections_count(&net->connections));
-	metric_write_head(out, "trove_peers_total", "counter", "Connections that came since the start, the refused ones too.");
-	metric_write_value(out, "trove_peers_total", (double)atomic_load(&net->peers_total));
-	metric_write_head(out, "trove_peers_refused_total", "counter", "Connections closed because of events.peers_max.");
-	metric_write_value(out, "trove_peers_refused_total", (double)atomic_load(&net->peers_refused));
-	metric_write_head(out, "trove_replies_lost_total", "counter", "Replies whose peer was gone.");
-	metric_write_value(out, "trove_replies_lost_total", (double)atomic_load(&net->send_failures));
-	metric_write_head(out, "trove_slow_peers_total", "counter",
-	                  "Peers disconnected because they did not read their replies (events.send_timeout_ms).");
-	metric_write_value(out, "trove_slow_peers_total", (double)atomic_load(&net->slow_peers));
-	metric_write_head(out, "trove_publications_total", "counter", "Publications handed to the PUB socket.");
-	metric_write_value(out, "trove_publications_total", (double)atomic_load(&net->publications));
-	metric_write_head(out, "trove_requests_in_flight", "gauge",
-	                  "Requests in work or on their way back; at events.contexts peers wait.");
-	metric_write_value(out, "trove_requests_in_flight", (double)net_in_flight(net));
+	bool is_sent = send_publication(net, topic, json);
+	metric_add_shared(is_sent ? net->metrics.publications : net->metrics.publications_unsent, 1);
+}
+
+/* ---- metrics ----------------------------------------------------------------------- */
+
+static const char *peer_reason_value(unsigned index) { return index == NET_PEER_limit ? "limit" : "slow"; }
+static const char *loss_value(unsigned index)
+{
+	return index == NET_LOSS_peer_gone ? "peer_gone" : index == NET_LOSS_peer_slow ? "peer_slow" : "no_memory";
+}
+
+static const struct metric_label metric_label_peer_reason = {"reason", METRIC_SERIES_peer_reason, peer_reason_value};
+static const struct metric_label metric_label_loss = {"reason", METRIC_SERIES_loss, loss_value};
+
+const struct metric_table net_metric_tables[] = {
+	METRIC_TABLE(NET_METRICS(METRIC_ROW)),
+	METRIC_TABLE(NET_NOW_METRICS(METRIC_ROW)),
+};
+const size_t net_metric_table_count = COUNT_OF(net_metric_tables);
+
+void net_write_metrics(const struct net *net, struct metric_page *page)
+{
+	const struct net_now_metrics now = {
+		.peers = {connections_count(&net->connections)},
+		.peers_limit = {(double)net->options.peers_max},
+		.in_flight = {(double)net_in_flight(net)},
+		.in_flight_limit = {(double)net->options.contexts},
+	};
+	metric_write_cells(page, &net_metric_tables[0], &net->metrics);
+	metric_write_values(page, &net_metric_tables[1], &now);
 }

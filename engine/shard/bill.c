@@ -9,6 +9,7 @@ void shard_bill(const struct shard_options *o, struct bill *bill)
 	bill_add(bill, "shard", "events.reply_bytes_max", (uint64_t)o->workers, (uint64_t)o->reply_bytes_max,
 	         "reply buffers, one for each answering thread");
 	bill_add(bill, "shard", "events.threads", workers, sizeof(struct worker), "workers with their counters");
+	latency_bill(bill, o->workers);
 	bill_add(bill, "shard", "events.queue", (uint64_t)o->queue, sizeof(ck_ring_buffer_t), "places in the writer's queue");
 	bill_add(bill, "shard", "", 1, sizeof(struct shard) + sizeof(struct stored) + EFFECT_BYTES, "the writer and its effects");
 	held_bill(o, bill);

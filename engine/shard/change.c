@@ -7,17 +7,24 @@
 #include "engine/router/dispatch.h"
 #include "proto/content.h"
 
+/* Not all of its room for texts is written, which is most of it. */
 static void fill_problem(struct problem *problem, const struct event *event)
 {
-	*problem = (struct problem){
-		.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
-		.id = event_id(event),
-	};
+	problem->status = STATUS_ok;
+	problem->field[0] = problem->message[0] = '\0';
+	problem->has_id = (event->head->flags & EVENT_HAS_ID) != 0;
+	problem->id = event_id(event);
+	problem->frame_request = 0;
+	problem->cart_state = (enum cart_state)0;
+	problem->payment_state = (enum payment_state)0;
+	problem->seq = 0;
+	problem->is_replayed = false;
 }
 
 static void answer_problem(struct shard *shard, struct problem *problem, status s, struct reply *reply)
 {
 	problem->status = s;
+	shard->turned_away += status_retry(s) == RETRY_same_id;
 	shard_count_problem(shard->writer, s);
 	reply_problem(reply, problem, s == STATUS_overloaded || s == STATUS_journal_full ? RETRY_AFTER_MS : 0);
 }
@@ -108,10 +115,18 @@ static status keep(struct shard *shard, const struct effect_head *effect, uint64
 	return STATUS_ok;
 }
 
+static void count_evicted(struct shard *shard, const struct effect_head *effect)
+{
+	metric_cell *evicted = shard->writer->metrics.evicted;
+	metric_add(&evicted[SHARD_ENDED_cart], (effect->flags & EFFECT_EVICTS_CART) != 0);
+	metric_add(&evicted[SHARD_ENDED_payment], (effect->flags & EFFECT_EVICTS_PAYMENT) != 0);
+}
+
 static void carry_out(struct shard *shard, const struct effect_head *effect, uint64_t place)
 {
 	dispatch_effect((enum effect_type)effect->type)->apply(&shard->state, effect, place);
 	shard_touch(shard, effect);
+	count_evicted(shard, effect);
 	held_publish(&shard->held, effect, shard->seq);
 }
 
@@ -150,6 +165,7 @@ static status change(struct shard *shard, const struct event *event, const struc
 	uint64_t content = content_hash(event, commerce->idempotency.seed);
 	enum seen seen = look_up(shard, event, content, problem);
 	if (seen == SEEN_same) {
+		metric_add(shard->writer->metrics.replays, 1);
 		answer_from(stored_effect(shard->stored), event, (struct change_note){shard->stored->seq, true}, reply);
 		shard_need(shard, shard->stored->seq);
 		return STATUS_ok;
@@ -206,13 +222,15 @@ enum { SWEEP_SLOTS = 4096, SWEEP_ENDS = 64 };
 
 typedef struct effect_head *plan_expiry(const struct state *, struct identifier, int64_t, struct arena *);
 
-static void end_one(struct shard *shard, plan_expiry *plan, struct identifier id)
+static void end_one(struct shard *shard, plan_expiry *plan, enum shard_ended what, struct identifier id)
 {
 	size_t mark = arena_mark(&shard->effects);
 	struct effect_head *effect = plan(&shard->state, id, shard->now_ms, &shard->effects);
 	uint64_t place;
-	if (effect != NULL && keep(shard, effect, &place) == STATUS_ok)
+	if (effect != NULL && keep(shard, effect, &place) == STATUS_ok) {
 		carry_out(shard, effect, place);
+		metric_add(&shard->writer->metrics.expired[what], 1);
+	}
 	arena_reset(&shard->effects, mark);
 }
 
@@ -226,9 +244,15 @@ void shard_sweep(struct shard *shard)
 	uint32_t count = carts_sweep(&c->carts, &shard->cart_hand, shard->now_ms, slots_at_once(c->carts.slots.capacity), ids,
 	                             SWEEP_ENDS);
 	for (uint32_t i = 0; i < count; i++)
-		end_one(shard, plan_cart_expiry, ids[i]);
+		end_one(shard, plan_cart_expiry, SHARD_ENDED_cart, ids[i]);
 	count = payments_sweep(&c->payments, &shard->payment_hand, shard->now_ms, slots_at_once(c->payments.slots.capacity), ids,
 	                       SWEEP_ENDS);
 	for (uint32_t i = 0; i < count; i++)
-		end_one(shard, plan_payment_expiry, ids[i]);
+		end_one(shard, plan_payment_expiry, SHARD_ENDED_payment, ids[i]);
+	if (shard->state.claims_ttl_ms == 0)
+		return;
+	count = claims_sweep(&c->claims, &shard->claim_hand, shard->now_ms - shard->state.claims_ttl_ms,
+	                     slots_at_once(c->claims.slots.capacity), ids, SWEEP_ENDS);
+	for (uint32_t i = 0; i < count; i++)
+		end_one(shard, plan_claim_expiry, SHARD_ENDED_claim, ids[i]);
 }

@@ -1,7 +1,5 @@
 #include "engine/shard/held.h"
 
-#include "engine/base/clock.h"
-
 #include <sched.h>
 #include <string.h>
 
@@ -99,14 +97,15 @@ void held_cancel(struct held *h, struct batch *batch)
 
 void held_skip(struct held *h, struct batch *batch, struct shard_job *job, size_t reply_bytes)
 {
-	metric_observe(&h->skipped.latency, (uint64_t)(clock_monotonic_ns() - job->received_ns));
-	metric_add(&h->skipped.reply_bytes, reply_bytes);
+	job->trail.planned_ns = latency_now();
+	metric_add(h->writer_metrics.reply_bytes, reply_bytes);
 	job->done(job, batch->reply, reply_bytes);
 	held_cancel(h, batch);
 }
 
 void held_close(struct held *h, struct batch *batch, struct shard_job *job, size_t reply_bytes, uint64_t seq)
 {
+	job->trail.planned_ns = latency_now();
 	batch->job = job;
 	batch->seq = seq;
 	batch->reply_bytes = reply_bytes;
@@ -144,7 +143,7 @@ void held_publish(struct held *h, const struct effect_head *effect, uint64_t seq
 		uint64_t place;
 		struct cursor out;
 		if (!make_room(h, &place)) {
-			metric_add(&h->dropped, 1);
+			metric_add(h->writer_metrics.publications_dropped, 1);
 			continue;
 		}
 		struct publication *p = publication_at(h, place);
@@ -172,8 +171,8 @@ static void let_go(struct held *h, struct batch *batch)
 {
 	struct pool_handle handle = batch->handle;
 	struct shard_job *job = batch->job;
-	metric_observe(&h->counters.latency, (uint64_t)(clock_monotonic_ns() - job->received_ns));
-	metric_add(&h->counters.reply_bytes, batch->reply_bytes);
+	job->trail.released_ns = latency_now();
+	metric_add(h->metrics.reply_bytes, batch->reply_bytes);
 	job->done(job, batch->reply, batch->reply_bytes);
 	atomic_store_explicit(&h->tail, batch->end, memory_order_release);
 	status s = pool_return_remote(h->batches, &handle);
@@ -198,7 +197,6 @@ static void tell(struct held *h, uint64_t released)
 		if (p->seq > released)
 			break;
 		h->parts->publish(h->parts->publish_context, p->topic, (const char *)(p + 1));
-		metric_add(&h->counters.publications, 1);
 		told = place + p->bytes;
 		atomic_store_explicit(&h->told, told, memory_order_release);
 	}

@@ -13,10 +13,10 @@
 #ifndef ENGINE_SHARD_HELD_H
 #define ENGINE_SHARD_HELD_H
 
-#include "engine/base/metric.h"
 #include "engine/base/ring.h"
 #include "engine/memory/account.h"
 #include "engine/memory/bill.h"
+#include "engine/shard/metrics.h"
 #include "engine/shard/shard.h"
 #include "proto/effect.h"
 
@@ -27,11 +27,6 @@ struct batch {
 	const uint8_t *reply;
 	size_t reply_bytes;
 	uint64_t end;   /* place behind it in the ring of bytes */
-};
-
-struct held_counters {
-	metric_cell reply_bytes, publications;
-	struct metric_histogram latency;
 };
 
 struct held {
@@ -45,8 +40,7 @@ struct held {
 	uint64_t head;              /* next place for a reply */
 	uint64_t published;         /* next place for a publication */
 	struct ring queue;          /* of batches */
-	metric_cell dropped;        /* publications that found no room */
-	struct held_counters skipped; /* replies that did not wait */
+	alignas(CACHE_LINE_BYTES) struct shard_metrics writer_metrics; /* of replies that did not wait, and of publications */
 	/* Whoever lets go. */
 	alignas(CACHE_LINE_BYTES) atomic_bool is_busy;
 	struct batch *first;        /* taken out of the queue, not yet due */
@@ -54,7 +48,7 @@ struct held {
 	_Atomic uint64_t told;      /* of publications */
 	_Atomic uint64_t publications_end; /* up to where they are whole */
 	_Atomic uint64_t pending;   /* batches opened and not yet let go */
-	struct held_counters counters;
+	alignas(CACHE_LINE_BYTES) struct shard_metrics metrics;
 };
 
 status held_init(struct held *held, const struct shard_options *options, const struct shard_parts *parts);

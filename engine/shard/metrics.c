@@ -1,97 +1,159 @@
+#include "engine/shard/metrics.h"
+
 #include "engine/shard/shard_private.h"
 
-void shard_count_problem(struct worker *worker, status s) { metric_add(&worker->counters.refused[s], 1); }
+struct shard_now_metrics {
+	SHARD_NOW_METRICS(METRIC_VALUE)
+};
+struct shard_start_metrics {
+	SHARD_START_METRICS(METRIC_VALUE)
+};
+struct shard_journal_metrics {
+	SHARD_JOURNAL_METRICS(METRIC_VALUE)
+};
+struct shard_snapshot_metrics {
+	SHARD_SNAPSHOT_METRICS(METRIC_VALUE)
+};
 
-/* Sum of one cell over all workers; the cell is given by its offset in the counters. */
-static uint64_t sum(const struct shard *shard, size_t offset)
+/* ---- labels -------------------------------------------------------------------------- */
+
+static const char *encoding_value(unsigned index) { return index == ENCODING_JSON ? "json" : "binary"; }
+
+static const char *event_value(unsigned index)
 {
-	uint64_t total = 0;
+	switch (index) {
+#define X(symbol, number, name, class, record, result) \
+	case number: return name;
+		EVENT_TABLE(X)
+#undef X
+	default: return NULL;
+	}
+}
+
+static const char *code_value(unsigned index) { return index == STATUS_ok ? NULL : status_code((status)index); }
+static const char *ended_value(unsigned index)
+{
+	static const char *const values[METRIC_SERIES_ended] = {
+		[SHARD_ENDED_cart] = "cart", [SHARD_ENDED_payment] = "payment", [SHARD_ENDED_claim] = "claim"};
+	return values[index];
+}
+
+static const char *check_value(unsigned index)
+{
+	static const char *const values[METRIC_SERIES_check] = {
+		[SHARD_CHECK_none] = "none", [SHARD_CHECK_agrees] = "agrees", [SHARD_CHECK_older] = "older",
+		[SHARD_CHECK_differs] = "differs"};
+	return values[index];
+}
+
+/* The whole is by event. */
+static const char *stage_value(unsigned index)
+{
+	return index == LATENCY_whole ? NULL : latency_stage_name((enum latency_stage)index);
+}
+
+static const struct metric_label metric_label_encoding = {"encoding", METRIC_SERIES_encoding, encoding_value};
+static const struct metric_label metric_label_event = {"type", METRIC_SERIES_event, event_value};
+static const struct metric_label metric_label_code = {"code", METRIC_SERIES_code, code_value};
+static const struct metric_label metric_label_stage = {"stage", METRIC_SERIES_stage, stage_value};
+static const struct metric_label metric_label_check = {"result", METRIC_SERIES_check, check_value};
+static const struct metric_label metric_label_ended = {"what", METRIC_SERIES_ended, ended_value};
+
+enum { TABLE_counted, TABLE_duration, TABLE_now, TABLE_start, TABLE_journal, TABLE_snapshot };
+
+const struct metric_table shard_metric_tables[] = {
+	[TABLE_counted] = METRIC_TABLE(SHARD_METRICS(METRIC_ROW)),
+	[TABLE_duration] = METRIC_TABLE(SHARD_DURATION_METRICS(METRIC_ROW)),
+	[TABLE_now] = METRIC_TABLE(SHARD_NOW_METRICS(METRIC_ROW)),
+	[TABLE_start] = METRIC_TABLE(SHARD_START_METRICS(METRIC_ROW)),
+	[TABLE_journal] = METRIC_TABLE(SHARD_JOURNAL_METRICS(METRIC_ROW)),
+	[TABLE_snapshot] = METRIC_TABLE(SHARD_SNAPSHOT_METRICS(METRIC_ROW)),
+};
+const size_t shard_metric_table_count = COUNT_OF(shard_metric_tables);
+
+/* ---- a scrape ------------------------------------------------------------------------- */
+
+void shard_count_problem(struct worker *worker, status s) { metric_add(&worker->metrics.refused[s], 1); }
+
+static void write_counted(const struct shard *shard, struct metric_page *page)
+{
+	struct shard_metrics sum = {};
 	for (unsigned i = 0; i <= shard->options.workers; i++)
-		total += metric_read((const metric_cell *)((const char *)&shard->workers[i].counters + offset));
-	return total;
+		metric_collect(&sum, &shard->workers[i].metrics, sizeof sum);
+	metric_collect(&sum, &shard->held.metrics, sizeof sum);
+	metric_collect(&sum, &shard->held.writer_metrics, sizeof sum);
+	metric_write_cells(page, &shard_metric_tables[TABLE_counted], &sum);
 }
 
-#define SUM(member) sum(shard, offsetof(struct worker_counters, member))
-
-static void write_labelled(const struct shard *shard, struct cursor *out, const char *name, const char *label,
-                           const char *value, size_t offset)
+static void write_durations(const struct shard *shard, struct metric_page *page)
 {
-	cursor_format(out, "%s{%s=\"%s\"} %llu\n", name, label, value, (unsigned long long)sum(shard, offset));
+	struct shard_duration_metrics durations = {};
+	latency_read(shard->latency, durations.messages, durations.events, durations.stages);
+	metric_write_cells(page, &shard_metric_tables[TABLE_duration], &durations);
 }
 
-static void write_latency(const struct shard *shard, struct cursor *out)
+static void write_now(const struct shard *shard, struct metric_page *page)
 {
-	const struct held *held = &shard->held;
-	uint64_t buckets[METRIC_BUCKETS + 1];
-	for (size_t i = 0; i <= METRIC_BUCKETS; i++)
-		buckets[i] = SUM(latency.bucket[i]) + metric_read(&held->counters.latency.bucket[i]) +
-		             metric_read(&held->skipped.latency.bucket[i]);
-	metric_write_head(out, "trove_message_duration_seconds", "histogram",
-	                  "From a message's receipt to its finished reply; when it grows, look at batch sizes and limits.");
-	double sum_s = (double)(SUM(latency.sum_ns) + metric_read(&held->counters.latency.sum_ns) +
-	                        metric_read(&held->skipped.latency.sum_ns)) * 1e-9;
-	metric_write_histogram(out, "trove_message_duration_seconds", buckets, sum_s);
+	const struct shard_now_metrics now = {
+		.queue = {(double)atomic_load(&shard->queued)},
+		.queue_limit = {(double)shard->options.queue},
+		.held = {(double)atomic_load(&shard->held.pending)},
+	};
+	metric_write_values(page, &shard_metric_tables[TABLE_now], &now);
 }
 
-static void write_journal(const struct shard *shard, struct cursor *out)
+static void write_start(const struct shard *shard, struct metric_page *page)
+{
+	struct shard_start_metrics start = {};
+	start.check[shard->start_check] = 1;
+	metric_write_values(page, &shard_metric_tables[TABLE_start], &start);
+}
+
+static void write_journal(const struct shard *shard, struct metric_page *page)
 {
 	struct journal_stat stat;
 	if (shard->journal == NULL)
 		return;
 	journal_stat(shard->journal, &stat);
-	metric_write_head(out, "trove_journal_seq", "gauge", "Sequence number of the last change that is durable.");
-	metric_write_value(out, "trove_journal_seq", (double)stat.durable);
-	metric_write_head(out, "trove_journal_waiting_records", "gauge", "Changes that wait for the disk; replies wait for them.");
-	metric_write_value(out, "trove_journal_waiting_records", (double)(stat.appended - stat.durable));
-	metric_write_head(out, "trove_journal_bytes", "gauge", "Bytes of all journal files; data.segments_max bounds them.");
-	metric_write_value(out, "trove_journal_bytes", (double)stat.bytes);
-	metric_write_head(out, "trove_journal_flushes_total", "counter", "Group commits.");
-	metric_write_value(out, "trove_journal_flushes_total", (double)stat.flushes);
-	metric_write_head(out, "trove_journal_failures_total", "counter",
-	                  "Writes or syncs that failed; changes are refused with journal_full until one succeeds: look at the disk.");
-	metric_write_value(out, "trove_journal_failures_total", (double)stat.failures);
-	metric_write_head(out, "trove_journal_full_total", "counter", "Changes that found no room in the journal.");
-	metric_write_value(out, "trove_journal_full_total", (double)stat.full);
-	metric_write_head(out, "trove_journal_failed", "gauge", "1 while writes fail and changes are refused.");
-	metric_write_value(out, "trove_journal_failed", stat.is_failed);
+	const struct shard_journal_metrics journal = {
+		.seq = {(double)stat.durable},
+		/* The two are not read at one moment. */
+		.waiting = {stat.appended > stat.durable ? (double)(stat.appended - stat.durable) : 0},
+		.bytes = {(double)stat.bytes},
+		.bytes_limit = {(double)shard->parts.journal->segments_max * (double)shard->parts.journal->segment_bytes},
+		.files = {(double)stat.files},
+		.flushes = {(double)stat.flushes},
+		.flushed_bytes = {(double)stat.flushed_bytes},
+		.failures = {(double)stat.failures},
+		.full = {(double)stat.full},
+		.failed = {stat.is_failed},
+	};
+	metric_write_values(page, &shard_metric_tables[TABLE_journal], &journal);
 }
 
-void shard_write_metrics(const struct shard *shard, struct cursor *out)
+static void write_snapshot(const struct shard *shard, struct metric_page *page)
 {
-	static const char *const encodings[] = {"json", "binary"};
-	metric_write_head(out, "trove_messages_total", "counter", "Messages answered, by encoding.");
-	for (size_t i = 0; i < COUNT_OF(encodings); i++)
-		write_labelled(shard, out, "trove_messages_total", "encoding", encodings[i],
-		               offsetof(struct worker_counters, messages) + i * sizeof(metric_cell));
+	if (shard->shadow == NULL)
+		return;
+	const struct shadow_counters *c = &shard->shadow->counters;
+	int64_t created_ms = atomic_load(&c->created_ms);
+	const struct shard_snapshot_metrics snapshot = {
+		.seq = {(double)atomic_load(&c->seq)},
+		.age_s = {created_ms == 0 ? 0 : (double)(clock_unix_ms() - created_ms) / 1000},
+		.total = {(double)atomic_load(&c->total)},
+		.failures = {(double)atomic_load(&c->failures)},
+		.damaged_seq = {(double)atomic_load(&c->damaged)},
+		.duration_s = {(double)atomic_load(&c->duration_ns) * 1e-9},
+	};
+	metric_write_values(page, &shard_metric_tables[TABLE_snapshot], &snapshot);
+}
 
-	metric_write_head(out, "trove_events_total", "counter", "Well-formed events, by type.");
-#define X(symbol, number, name, class, record, result) \
-	write_labelled(shard, out, "trove_events_total", "type", name, offsetof(struct worker_counters, events[number]));
-	EVENT_TABLE(X)
-#undef X
-
-	metric_write_head(out, "trove_events_refused_total", "counter",
-	                  "Events and messages answered with an error, by code; overloaded and pool_exhausted call for action.");
-	for (int code = STATUS_ok + 1; code < STATUS_COUNT; code++)
-		write_labelled(shard, out, "trove_events_refused_total", "code", status_code((status)code),
-		               offsetof(struct worker_counters, refused) + (size_t)code * sizeof(metric_cell));
-
-	metric_write_head(out, "trove_matches_total", "counter", "Rewards that matched a locate.");
-	metric_write_value(out, "trove_matches_total", (double)SUM(matches));
-	metric_write_head(out, "trove_reply_bytes_total", "counter", "Bytes of replies.");
-	metric_write_value(out, "trove_reply_bytes_total",
-	                   (double)(SUM(reply_bytes) + metric_read(&shard->held.counters.reply_bytes) +
-	                            metric_read(&shard->held.skipped.reply_bytes)));
-	metric_write_head(out, "trove_writer_queue_messages", "gauge",
-	                  "Messages with changes that wait for the writer; at events.queue it answers overloaded.");
-	metric_write_value(out, "trove_writer_queue_messages", (double)atomic_load(&shard->queued));
-	metric_write_head(out, "trove_replies_held", "gauge",
-	                  "Replies that wait until the journal has made durable what they say.");
-	metric_write_value(out, "trove_replies_held", (double)atomic_load(&shard->held.pending));
-	metric_write_head(out, "trove_publications_dropped_total", "counter",
-	                  "Publications that found no room to wait; subscribers see the gap in seq and ask feed.read.");
-	metric_write_value(out, "trove_publications_dropped_total", (double)metric_read(&shard->held.dropped));
-	write_latency(shard, out);
-	write_journal(shard, out);
-	shadow_write_metrics(shard->shadow, out);
+void shard_write_metrics(const struct shard *shard, struct metric_page *page)
+{
+	write_counted(shard, page);
+	write_durations(shard, page);
+	write_now(shard, page);
+	write_start(shard, page);
+	write_journal(shard, page);
+	write_snapshot(shard, page);
 }

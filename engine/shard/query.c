@@ -19,7 +19,7 @@ static void answer_locate(struct worker *worker, const struct event *event, int6
 
 	struct locate_result result;
 	store_locate(worker->reader, &query, &result);
-	metric_add(&worker->counters.matches, result.count);
+	metric_add(worker->metrics.matches, result.count);
 	reply_located(reply, event, result.count, result.matches, result.match_count);
 }
 
@@ -39,7 +39,7 @@ static void answer_reward_get(struct worker *worker, const struct event *event, 
 		.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
 		.id = event_id(event),
 	};
-	metric_add(&worker->counters.refused[s], 1);
+	metric_add(&worker->metrics.refused[s], 1);
 	reply_problem(reply, &problem, 0);
 }
 
@@ -141,7 +141,7 @@ static void answer_feed(struct shard *shard, struct worker *worker, const struct
 			.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
 			.id = event_id(event),
 		};
-		metric_add(&worker->counters.refused[problem.status], 1);
+		metric_add(&worker->metrics.refused[problem.status], 1);
 		reply_problem(reply, &problem, 0);
 	}
 	arena_reset(&worker->arena, mark);

@@ -263,6 +263,7 @@ static status finish(struct recovery *r, struct journal_report *report)
 		.seq = r->found.sequence,
 		.created_ms = r->found.created_ms,
 		.tail_bytes = r->replayed_bytes,
+		.unread = report->files_passed != 0 ? r->found.sequence : 0,
 		.idle = r->idle,
 		.idle_count = r->idle_count,
 	};
@@ -279,6 +280,9 @@ static void say_start(const struct recovery *r, const struct journal_report *rep
 		         (unsigned long long)r->found.bytes);
 	log_info("journal", "%llu records replayed in %lld ms, the last seq is %llu", (unsigned long long)r->replayed,
 	         (long long)((clock_monotonic_ns() - start_ns) / 1000000), (unsigned long long)report->last);
+	if (report->files_passed != 0)
+		log_info("journal", "%llu of %llu files hold only what the snapshot has: they are read through in the background",
+		         (unsigned long long)report->files_passed, (unsigned long long)report->files);
 }
 
 /* Snapshots were there, none is good, and the journal does not reach back to the first record. */
@@ -300,7 +304,10 @@ static status open_and_replay(struct recovery *r, struct journal_report *report)
 	options.account = shard->options.account;
 	options.released = shard_on_released;
 	options.context = shard;
-	status s = start_from_snapshot(r, &after, report);
+	options.checks_later = shadow_is_wanted(&shard->options, &shard->parts); /* it does */
+	status s = shard_read_receipt(shard, report);
+	if (s == STATUS_ok)
+		s = start_from_snapshot(r, &after, report);
 	if (s != STATUS_ok)
 		return s;
 	s = journal_open(&shard->journal, &options, after, carry_out, r, report);
@@ -320,8 +327,10 @@ status shard_recover(struct shard *shard, struct journal_report *report)
 	r->replay = (struct replay){.state = shard->state, .keep_reward = keep_reward, .context = r};
 	r->replay.state.store = NULL;
 	status s = open_and_replay(r, report);
-	if (s == STATUS_ok)
+	if (s == STATUS_ok) {
 		say_start(r, report, start_ns);
+		s = shard_check_receipt(shard, report);
+	}
 	snapshots_close(&r->snapshots);
 	forget_rewards(r);
 	free(r->idle);

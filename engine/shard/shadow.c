@@ -57,7 +57,7 @@ static void note_failure(struct shadow *s, const char *text)
 	atomic_fetch_add(&s->counters.failures, 1);
 	say_failure(s, text);
 	s->pause_ns = s->pause_ns == 0 ? PAUSE_LEAST_NS : 2 * s->pause_ns < PAUSE_MOST_NS ? 2 * s->pause_ns : PAUSE_MOST_NS;
-	s->try_ns = clock_monotonic_ns() + s->pause_ns;
+	s->try_ns = shadow_monotonic_ns(s) + s->pause_ns;
 }
 
 static void note_success(struct shadow *s, uint64_t mark, int64_t took_ns)
@@ -88,20 +88,27 @@ static void make(struct shadow *s, const struct journal_stat *stat)
 	/* Where the overlay was full the next one is due at once. */
 	note_success(s, s->newest >= stat->durable ? mark : s->mark, clock_monotonic_ns() - start_ns);
 	shadow_drop_files(s);
-	s->dropped_ns = clock_monotonic_ns();
+	s->dropped_ns = shadow_monotonic_ns(s);
 }
 
 static void look(struct shadow *s)
 {
 	struct journal_stat stat;
-	int64_t now_ns = clock_monotonic_ns();
+	int64_t now_ns = shadow_monotonic_ns(s);
 	journal_stat(s->journal, &stat);
-	if (is_due(s, &stat) && now_ns >= s->try_ns)
+	bool is_asked = atomic_exchange(&s->is_asked, false) && stat.durable > s->newest;
+	if (is_asked || (is_due(s, &stat) && now_ns >= s->try_ns))
 		make(s, &stat);
 	if (s->is_loaded && now_ns - s->dropped_ns >= DROP_EVERY_NS) {
 		shadow_drop_files(s);
 		s->dropped_ns = now_ns;
 	}
+}
+
+bool shadow_step(struct shadow *s)
+{
+	look(s);
+	return shadow_check(s);
 }
 
 static void *run(void *argument)
@@ -113,8 +120,7 @@ static void *run(void *argument)
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	while (!atomic_load(&s->stopping)) {
 		uint32_t ticket = wakeup_prepare(&s->wakeup);
-		look(s);
-		if (!atomic_load(&s->stopping))
+		if (!shadow_step(s) && !atomic_load(&s->stopping))
 			wakeup_wait(&s->wakeup, ticket, LOOK_MS);
 	}
 	return NULL;
@@ -130,8 +136,13 @@ static bool keep_reward(void *context, const struct effect_head *effect)
 
 static status setup_parts(struct shadow *s, const struct shard_parts *parts)
 {
-	struct snapshot_options snapshots = {.directory = parts->journal->directory, .account = s->options->account};
-	status result = overlay_setup(&s->overlay, s->options->account);
+	struct snapshot_options snapshots = parts->snapshots != NULL ? *parts->snapshots : (struct snapshot_options){};
+	snapshots.directory = parts->journal->directory;
+	snapshots.account = s->options->account;
+	/* At the start, as all memory, though it is used when the first snapshot is due. */
+	status result = commerce_setup(&s->commerce, &s->commerce_options);
+	if (result == STATUS_ok)
+		result = overlay_setup(&s->overlay, s->options->account);
 	if (result == STATUS_ok)
 		result = snapshots_open(&s->writer, &snapshots);
 	if (result == STATUS_ok)
@@ -151,11 +162,16 @@ static status start_thread(struct shadow *s)
 	return s->has_thread ? STATUS_ok : STATUS_pool_exhausted;
 }
 
+bool shadow_is_wanted(const struct shard_options *options, const struct shard_parts *parts)
+{
+	return options->snapshot_bytes != 0 && parts->commerce_options != NULL;
+}
+
 status shadow_setup(struct shadow **out, const struct shard_options *options, const struct shard_parts *parts,
                     struct journal *journal, const struct shadow_start *start)
 {
 	*out = NULL;
-	if (options->snapshot_bytes == 0 || parts->commerce_options == NULL || journal == NULL)
+	if (!shadow_is_wanted(options, parts) || journal == NULL)
 		return STATUS_not_found;
 	struct shadow *s = aligned_alloc(CACHE_LINE_BYTES, (sizeof *s + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES);
 	if (s == NULL)
@@ -163,6 +179,7 @@ status shadow_setup(struct shadow **out, const struct shard_options *options, co
 	memset((void *)s, 0, sizeof *s);
 	s->options = options;
 	s->journal_options = parts->journal;
+	s->clock = parts->clock;
 	s->journal = journal;
 	s->commerce_options = *parts->commerce_options;
 	s->commerce_options.seed = parts->commerce->idempotency.seed;
@@ -175,12 +192,18 @@ status shadow_setup(struct shadow **out, const struct shard_options *options, co
 	                            .keep_reward = keep_reward, .context = s};
 	wakeup_init(&s->wakeup);
 	status result = setup_parts(s, parts);
-	if (result == STATUS_ok)
+	if (result == STATUS_ok && !parts->is_driven)
 		result = start_thread(s);
 	if (result != STATUS_ok)
 		shadow_teardown(&s);
 	*out = s;
 	return result == STATUS_not_found ? STATUS_internal : result;
+}
+
+void shadow_ask(struct shadow *s)
+{
+	atomic_store(&s->is_asked, true);
+	wakeup_signal(&s->wakeup);
 }
 
 void shadow_stop(struct shadow *s)
@@ -221,24 +244,4 @@ void shard_snapshot_bill(const struct shard_options *options, const struct comme
 	snapshot_bill(bill);
 	snapshot_bill(bill);
 	bill_add(bill, "shard", "data.snapshot_bytes", 1, sizeof(struct shadow), "the snapshot thread, its list of files");
-}
-
-void shadow_write_metrics(const struct shadow *s, struct cursor *out)
-{
-	if (s == NULL)
-		return;
-	const struct shadow_counters *c = &s->counters;
-	int64_t created_ms = atomic_load(&c->created_ms);
-	metric_write_head(out, "trove_snapshot_seq", "gauge", "Last change in the newest snapshot; a start replays what came later.");
-	metric_write_value(out, "trove_snapshot_seq", (double)atomic_load(&c->seq));
-	metric_write_head(out, "trove_snapshot_age_seconds", "gauge", "Since the newest snapshot; 0: there is none yet.");
-	metric_write_value(out, "trove_snapshot_age_seconds",
-	                   created_ms == 0 ? 0 : (double)(clock_unix_ms() - created_ms) / 1000);
-	metric_write_head(out, "trove_snapshots_total", "counter", "Snapshots made.");
-	metric_write_value(out, "trove_snapshots_total", (double)atomic_load(&c->total));
-	metric_write_head(out, "trove_snapshot_failures_total", "counter",
-	                  "Snapshots that failed; the journal grows until one succeeds: look at the disk.");
-	metric_write_value(out, "trove_snapshot_failures_total", (double)atomic_load(&c->failures));
-	metric_write_head(out, "trove_snapshot_duration_seconds", "gauge", "How long the newest took.");
-	metric_write_value(out, "trove_snapshot_duration_seconds", (double)atomic_load(&c->duration_ns) * 1e-9);
 }

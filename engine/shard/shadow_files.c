@@ -18,7 +18,7 @@ static uint64_t first_of_place(const struct shadow *s, size_t count, uint64_t pl
 static uint64_t first_of_window(const struct shadow *s, size_t count, const struct idempotency *window)
 {
 	uint64_t place;
-	if (!idempotency_oldest(window, clock_unix_ms(), &place))
+	if (!idempotency_oldest(window, shadow_unix_ms(s), &place))
 		return UINT64_MAX;
 	return first_of_place(s, count, place);
 }
@@ -28,7 +28,7 @@ static void note_time(void *context, const struct journal_record *record) { *(in
 /* First sequence of the oldest file with a record younger than data.retention_ms: the one behind it begins later. */
 static uint64_t first_young(const struct shadow *s, size_t count, uint64_t below)
 {
-	int64_t from_ms = clock_unix_ms() - s->options->retention_ms;
+	int64_t from_ms = shadow_unix_ms(s) - s->options->retention_ms;
 	for (size_t i = 0; i + 1 < count; i++) {
 		int64_t time_ms = INT64_MAX;
 		uint64_t last, next = s->files[i + 1].first_sequence;

@@ -43,21 +43,10 @@ static status load_found(struct shadow *s, uint64_t sequence, char text[SNAPSHOT
 	return result;
 }
 
-static status empty(struct shadow *s)
-{
-	if (s->has_commerce)
-		commerce_reset(&s->commerce);
-	else if (commerce_setup(&s->commerce, &s->commerce_options) != STATUS_ok)
-		return STATUS_pool_exhausted;
-	s->has_commerce = true;
-	return STATUS_ok;
-}
-
 static status load(struct shadow *s, char text[SNAPSHOT_TEXT_BYTES])
 {
 	struct snapshot_found found;
-	if (empty(s) != STATUS_ok)
-		return say(text, STATUS_pool_exhausted, "no memory for a second state");
+	commerce_reset(&s->commerce);
 	overlay_clear(&s->overlay);
 	s->replay.seq = 0;
 	s->replay.now_ms = 0;

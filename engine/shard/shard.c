@@ -16,6 +16,7 @@
 #endif
 #include "engine/shard/shard_private.h"
 
+#include "engine/base/probe.h"
 #include "engine/base/thread.h"
 #include "engine/shard/query.h"
 
@@ -40,7 +41,7 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 			reply_problem(&reply, &problem, 0);
 			continue;
 		}
-		metric_add(&worker->counters.events[event.type], 1);
+		shard_count_event(worker, job, event.type);
 		query_answer(shard, worker, &event, job->received_ms, &reply);
 	}
 	request_close(request);
@@ -49,18 +50,29 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 
 /* ---- the writer's thread --------------------------------------------------------- */
 
-static void answer_one(struct shard *shard, const struct shard_job *job, struct reply *reply)
+enum { FETCH_AHEAD = 4 }; /* events */
+
+/* Whether an id was seen is the first question about an event, and its place in the window is in no cache. */
+static void fetch_ahead(const struct shard *shard)
+{
+	const struct event_head *later = request_ahead(&shard->writer->request, FETCH_AHEAD);
+	if (later != NULL)
+		idempotency_fetch(&shard->parts.commerce->idempotency, later->id);
+}
+
+static void answer_one(struct shard *shard, struct shard_job *job, struct reply *reply)
 {
 	struct worker *worker = shard->writer;
 	struct event event;
 	struct problem problem;
+	fetch_ahead(shard);
 	status s = request_next(&worker->request, &event, &problem);
 	if (s != STATUS_ok) {
 		shard_count_problem(worker, s);
 		reply_problem(reply, &problem, 0);
 		return;
 	}
-	metric_add(&worker->counters.events[event.type], 1);
+	shard_count_event(worker, job, event.type);
 	switch (event_class_of(event.type)) {
 	case EVENT_CHANGE: shard_change(shard, &event, job, reply); return;
 	case EVENT_READ: shard_read(shard, &event, job, reply); return;
@@ -75,13 +87,16 @@ static void write_one(struct shard *shard, struct shard_job *job, struct batch *
 	struct request *request = &shard->writer->request;
 	struct problem problem;
 	struct reply reply;
+	job->trail.taken_ns = latency_now();
 	status s = request_open(request, job->message, job->message_bytes, &shard->limits, &shard->writer->arena, &problem);
 	CHECK(s == STATUS_ok, "a message that was decoded once does not decode again: %s", problem.message);
-	metric_add(&shard->writer->counters.messages[request->encoding], 1);
+	metric_add(&shard->writer->metrics.messages[request->encoding], 1);
 	reply_open(&reply, request, bytes, (size_t)shard->options.reply_bytes_max);
 	shard->needed = 0;
+	shard->turned_away = 0;
 	for (uint32_t i = 0; i < request->count; i++)
 		answer_one(shard, job, &reply);
+	job->is_refused = shard->turned_away == request->count;
 	request_close(request);
 	size_t reply_bytes = reply_close(&reply);
 	if (shard->needed <= shard_released(shard))
@@ -115,7 +130,7 @@ static void commit(struct shard *shard)
 	held_release(&shard->held, shard_released, shard);
 }
 
-enum { COMMIT_EVERY = 256, SWEEP_NS = 50000000, SWEEP_MS = 50 };
+enum { COMMIT_EVERY = 256, SWEEP_NS = 50000000, SWEEP_MS = 50, CLAIMS_SWEEP_MS = 1000 };
 
 /* Takes messages until there are none, or no room for a reply; how many. */
 static uint64_t write_all(struct shard *shard)
@@ -138,18 +153,24 @@ static uint64_t write_all(struct shard *shard)
 	}
 }
 
-static bool has_time_to_keep(const struct shard *shard)
+/* Until something may have ended; claims live for days. */
+static int64_t rest_ms(const struct shard *shard)
 {
 	const struct commerce *c = shard->parts.commerce;
-	return slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0;
+	if (slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0)
+		return SWEEP_MS;
+	return slots_in_use(&c->claims.slots) != 0 && shard->state.claims_ttl_ms != 0 ? CLAIMS_SWEEP_MS : -1;
 }
 
 /* One turn. */
 static uint64_t work(struct shard *shard)
 {
+	int64_t start_ns = PROBE_IS_ON(batch) ? shard_monotonic_ns(shard) : 0;
 	uint64_t taken = write_all(shard);
 	int64_t now_ns = shard_monotonic_ns(shard);
-	if (now_ns - shard->swept_ns >= SWEEP_NS) {
+	if (taken != 0 && start_ns != 0)
+		PROBE2(batch, taken, now_ns - start_ns);
+	if (now_ns - shard->swept_ns >= SWEEP_NS && !shard->is_resting) {
 		shard_sweep(shard);
 		shard->swept_ns = now_ns;
 	}
@@ -166,7 +187,7 @@ static void *run_writer(void *argument)
 		work(shard);
 		if (atomic_load(&shard->stopping) && ring_size(&shard->queue) == 0)
 			return NULL;
-		wakeup_wait(&shard->wakeup, ticket, has_time_to_keep(shard) ? SWEEP_MS : -1);
+		wakeup_wait(&shard->wakeup, ticket, rest_ms(shard));
 	}
 }
 
@@ -195,6 +216,13 @@ uint64_t shard_step(struct shard *shard)
 {
 	CHECK(shard->parts.is_driven, "a shard with a writer of its own is driven");
 	return work(shard);
+}
+
+void shard_step_snapshots(struct shard *shard)
+{
+	CHECK(shard->parts.is_driven, "snapshots that have a thread of their own are driven");
+	if (shard->shadow != NULL)
+		shadow_step(shard->shadow);
 }
 
 bool shard_settle(struct shard *shard, int64_t timeout_ms)
@@ -259,6 +287,7 @@ static struct state state_of(const struct shard_parts *parts, bool is_plane)
 		.store = parts->store,
 		.carts_ttl_ms = parts->carts_ttl_ms,
 		.payments_ttl_ms = parts->payments_ttl_ms,
+		.claims_ttl_ms = parts->claims_ttl_ms,
 		.is_plane = is_plane,
 	};
 }
@@ -275,7 +304,9 @@ static status start_shadow(struct shard *shard)
 static status setup_parts(struct shard *shard, struct journal_report *report)
 {
 	const struct shard_options *o = &shard->options;
-	status s = ring_init(&shard->queue, (unsigned)o->queue);
+	status s = latency_setup(&shard->latency, o->account, o->workers);
+	if (s == STATUS_ok)
+		s = ring_init(&shard->queue, (unsigned)o->queue);
 	if (s == STATUS_ok)
 		s = arena_init(&shard->effects, EFFECT_BYTES,
 		               &(struct arena_options){.name = "effects of one batch", .account = o->account});
@@ -320,21 +351,43 @@ status shard_setup(struct shard **out, const struct shard_options *options, cons
 
 enum { STOP_WAIT_MS = 2000 };
 
-void shard_stop(struct shard *shard)
+/* Once the writer is gone nobody else touches what is its own. */
+static void end_writer(struct shard *shard)
 {
-	shadow_stop(shard->shadow);
-	if (!shard->is_started)
-		return;
-	shard->is_started = false;
 	atomic_store(&shard->draining, true);
 	atomic_store(&shard->stopping, true);
 	wakeup_signal(&shard->wakeup);
 	if (shard->has_thread)
 		pthread_join(shard->thread, NULL);
+	shard->has_thread = false;
+	shard->is_resting = true;
+}
+
+bool shard_rest(struct shard *shard, int64_t timeout_ms)
+{
+	if (!shard->is_resting)
+		end_writer(shard);
 	commit(shard);
-	if (shard->journal != NULL)
-		(void)journal_wait(shard->journal, shard->seq, STOP_WAIT_MS);
+	bool is_durable = shard->journal == NULL || journal_sync(shard->journal, timeout_ms);
 	held_release(&shard->held, shard_released, shard);
+	return is_durable;
+}
+
+void shard_turn(struct shard *shard)
+{
+	CHECK(shard->is_resting, "the shard's writer is at work");
+	work(shard);
+}
+
+void shard_stop(struct shard *shard)
+{
+	if (!shard->is_started) {
+		shadow_stop(shard->shadow);
+		return;
+	}
+	shard->is_started = false;
+	shadow_stop(shard->shadow);
+	(void)shard_rest(shard, STOP_WAIT_MS);
 	held_silence(&shard->held);
 }
 
@@ -356,10 +409,19 @@ void shard_teardown(struct shard **out)
 	held_deinit(&shard->held);
 	arena_deinit(&shard->effects);
 	ring_deinit(&shard->queue);
+	latency_teardown(&shard->latency);
 	free((void *)shard);
 }
 
 struct journal *shard_journal(struct shard *shard) { return shard->journal; }
+
+struct latency *shard_latency(const struct shard *shard) { return shard->latency; }
+
+void shard_finish(struct shard *shard, const struct shard_job *job, bool had_reply)
+{
+	if (TROVE_OBSERVE)
+		latency_record(shard->latency, &job->trail, job->received_ns, had_reply ? latency_now() : 0);
+}
 
 void shard_drain(struct shard *shard) { atomic_store(&shard->draining, true); }
 

@@ -13,11 +13,13 @@
 #ifndef ENGINE_SHARD_SHARD_H
 #define ENGINE_SHARD_SHARD_H
 
-#include "engine/base/cursor.h"
+#include "engine/base/metric.h"
 #include "engine/base/number_set.h"
 #include "engine/base/option.h"
 #include "engine/commerce/commerce.h"
 #include "engine/journal/journal.h"
+#include "engine/shard/latency.h"
+#include "engine/shard/receipt.h"
 #include "engine/store/store.h"
 
 #define SHARD_OPTIONS(O) \
@@ -36,7 +38,11 @@
 	O(integer, shard, snapshot_bytes, "data.snapshot_bytes", "256MiB", 0, INT64_C(1) << 40, "bytes", startup, \
 	  "A snapshot is made after so much journal (or an eighth of what it may take); 0: never, and the journal only grows.") \
 	O(integer, shard, retention_ms, "data.retention_ms", "86400000", 0, 315360000000, "ms", startup, \
-	  "How long the journal is kept for feed.read after snapshots hold its records; less when data.segments_max is near.")
+	  "How long the journal is kept for feed.read after snapshots hold its records; less when data.segments_max is near.") \
+	O(choice, shard, receipt, "data.receipt", "refuse", 0, 0, "refuse|warn", startup, \
+	  "What a start does when its state is not the one that the last stop left: say why and end, or warn and go on.")
+
+enum shard_receipt_option { SHARD_RECEIPT_refuse, SHARD_RECEIPT_warn };
 
 struct shard_options {
 	SHARD_OPTIONS(OPTION_MEMBER)
@@ -60,6 +66,7 @@ void shard_snapshot_bill(const struct shard_options *options, const struct comme
 #define SHARD_READERS(workers) ((workers) + 1)
 
 struct shard;
+struct snapshot_options;
 
 /* Where a shard takes its time from. Any thread. */
 struct shard_clock {
@@ -73,13 +80,15 @@ struct shard_parts {
 	struct store *store;
 	struct commerce *commerce;
 	const struct commerce_options *commerce_options; /* for snapshots; NULL: none are made */
-	int64_t carts_ttl_ms, payments_ttl_ms;
+	int64_t carts_ttl_ms, payments_ttl_ms, claims_ttl_ms;
 	const struct journal_options *journal; /* NULL: nothing is kept, changes are answered at once (tests) */
 	/* What happened, once it is durable; or NULL. Any thread, one call at a time; must not block. */
 	void (*publish)(void *context, const char *topic, const char *json);
 	void *publish_context;
 	const struct shard_clock *clock; /* NULL: the system's; of what depends on time, not of measurements */
-	bool is_driven; /* tests: there is no writer's thread, shard_step does its turns */
+	/* Tests: how snapshots are written (chunk_bytes, fault); NULL in service. */
+	const struct snapshot_options *snapshots;
+	bool is_driven; /* tests: the writer and the snapshots have no threads, the two shard_step functions do their turns */
 };
 
 /* A message on its way. */
@@ -91,6 +100,9 @@ struct shard_job {
 	/* Called exactly once, from shard_handle, the writer's thread or the journal's. The reply's
 	 * bytes hold during the call; the job may be reused from then on. */
 	void (*done)(struct shard_job *job, const void *reply, size_t reply_bytes);
+	/* Before done: all of it was turned away, unreadable or by load. The owner makes it false again. */
+	bool is_refused;
+	struct latency_trail trail; /* the shard's */
 };
 
 /*
@@ -100,20 +112,53 @@ struct shard_job {
  */
 status shard_setup(struct shard **shard, const struct shard_options *options, const struct shard_parts *parts,
                    struct journal_report *report);
-/* No more changes; waits (two seconds at most) until what was done is durable and its replies have left. Those that
+/*
+ * The first half of a stop. No more changes: they are answered `draining`. Waits (timeout_ms at most) until what was done
+ * is durable, whatever data.durability says, and its replies have left; false: not all is. The writer's thread is gone then,
+ * and the state stands still; the main thread calls shard_turn every few ms, so that reads are answered still.
+ */
+bool shard_rest(struct shard *shard, int64_t timeout_ms);
+void shard_turn(struct shard *shard);
+/* After shard_rest. The caller fills in what became of messages, the shard the rest; it is in the file for the next start when
+ * it is STATUS_ok, else text says why not. Slow: reads all of the state. */
+status shard_write_receipt(struct shard *shard, struct receipt *receipt, char text[RECEIPT_TEXT_BYTES]);
+
+/* Both halves: no more changes; waits (two seconds at most) until what was done is durable and its replies have left. Those that
  * still wait then never leave: their jobs are the caller's again. */
 void shard_stop(struct shard *shard);
 /* After shard_stop, and when nobody calls shard_handle any more. */
 void shard_teardown(struct shard **shard);
 
 void shard_handle(struct shard *shard, struct shard_job *job);
+/* After done, before the job is used again: its reply has gone, or it has none, and its durations are counted. Any thread. */
+void shard_finish(struct shard *shard, const struct shard_job *job, bool had_reply);
 
 /* Of a driven shard: one turn of the writer, on the calling thread, which is always the same one. How many messages
  * it took; with no room for replies some may be left. */
 uint64_t shard_step(struct shard *shard);
+/* Of a driven shard: one look of the snapshots' thread: one is made if it is due, files that nothing needs go. */
+void shard_step_snapshots(struct shard *shard);
 /* Of a driven shard: waits until what was done is durable, and every reply and publication has left. false: the journal
  * has failed, or it takes too long. */
 bool shard_settle(struct shard *shard, int64_t timeout_ms);
+
+/* control.c, main thread: what the scratch arenas of answering threads hold beyond what a start touches goes back to the
+ * system, and their high-water marks fall to what is in use. An arena that is busy all the time is left out. */
+struct shard_trimmed {
+	unsigned arenas, busy;
+	uint64_t bytes;
+};
+void shard_trim(struct shard *shard, struct shard_trimmed *trimmed);
+
+/* Asks for a snapshot now; it is made in the background. STATUS_not_found: none are made (data.snapshot_bytes).
+ * STATUS_already_exists: the newest one holds everything that is durable. */
+struct shard_snapshot_asked {
+	uint64_t newest, durable; /* sequences: of the newest snapshot, and of the last durable change */
+	uint64_t failures;        /* so far */
+};
+status shard_snapshot(struct shard *shard, struct shard_snapshot_asked *asked);
+/* The same without asking for one. */
+status shard_snapshot_look(struct shard *shard, struct shard_snapshot_asked *asked);
 
 /* From now on changes are answered `draining`. Queries go on. */
 void shard_drain(struct shard *shard);
@@ -122,7 +167,12 @@ struct journal *shard_journal(struct shard *shard);
 /* Messages that were taken and not yet answered. */
 uint64_t shard_in_flight(const struct shard *shard);
 
-/* Appends the shard's metrics as Prometheus text. */
-void shard_write_metrics(const struct shard *shard, struct cursor *out);
+/* How long events take; see latency.h. */
+struct latency *shard_latency(const struct shard *shard);
+
+void shard_write_metrics(const struct shard *shard, struct metric_page *page);
+/* The tables of what that writes. */
+extern const struct metric_table shard_metric_tables[];
+extern const size_t shard_metric_table_count;
 
 #endif

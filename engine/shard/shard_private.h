@@ -24,6 +24,7 @@ struct shard {
 	struct state state;
 	struct journal *journal; /* or NULL */
 	struct shadow *shadow;   /* or NULL */
+	struct latency *latency;
 	struct held held;
 	struct worker *workers; /* options.workers of them, then the writer's */
 	struct worker *writer;
@@ -36,11 +37,17 @@ struct shard {
 	int64_t now_ms;       /* Unix time that never goes back */
 	int64_t swept_ns;
 	struct shadow_start start;
-	uint32_t cart_hand, payment_hand;
+	uint32_t cart_hand, payment_hand, claim_hand;
 	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;
 	bool has_thread;
 	bool is_started;
+	bool is_resting;      /* the main thread does the writer's work; set when that is gone */
+	uint32_t turned_away; /* events of the message in work */
+	/* Main: what the start found. */
+	struct receipt receipt;
+	uint64_t file_rewards; /* struct receipt_state */
+	enum shard_check start_check;
 	atomic_bool draining;
 	atomic_bool stopping;
 	struct ring queue;
@@ -100,6 +107,20 @@ uint64_t shard_last_change(struct shard *shard, const struct event *event);
 
 /* recover.c: opens the journal and carries out what it holds. */
 status shard_recover(struct shard *shard, struct journal_report *report);
+
+/* receipt_check.c. Before the journal is opened: is it the one that the last stop was of? With report->text where not, and
+ * STATUS_malformed where that ends the start. */
+status shard_read_receipt(struct shard *shard, struct journal_report *report);
+/* When the state is there, before anything changes: is it the one that the last stop left? In the same way. */
+status shard_check_receipt(struct shard *shard, struct journal_report *report);
+
+/* A well-formed event of the message. */
+static inline void shard_count_event(struct worker *worker, struct shard_job *job, enum event_type type)
+{
+	metric_add(&worker->metrics.events[type], 1);
+	if (TROVE_OBSERVE)
+		latency_note(&job->trail, type);
+}
 
 /* metrics.c */
 void shard_count_problem(struct worker *worker, status s);

@@ -18,6 +18,7 @@ static void refuse(struct worker *worker, struct shard_job *job, status reason)
 				.id = event_id(&event),
 			};
 		shard_count_problem(worker, problem.status);
+		job->is_refused = true;
 		reply_problem(&reply, &problem, problem.status == STATUS_overloaded ? RETRY_AFTER_MS : 0);
 	}
 	request_close(request);
@@ -54,13 +55,17 @@ void shard_handle(struct shard *shard, struct shard_job *job)
 	struct worker *worker = worker_borrow(shard->workers, shard->options.workers);
 	struct request *request = &worker->request;
 	struct problem problem;
+	metric_add(worker->metrics.message_bytes, job->message_bytes);
+	latency_open(&job->trail);
 	status s = open_message(shard, worker, job, &problem);
+	job->trail.decoded_ns = latency_now();
 	if (s != STATUS_ok) {
 		shard_count_problem(worker, s);
+		job->is_refused = true;
 		size_t bytes = reply_refusal(request->encoding, &problem, 0, worker->reply.bytes, worker->reply.capacity);
 		worker_finish(worker, job, bytes);
 	} else if (!request_needs_writer(request)) {
-		metric_add(&worker->counters.messages[request->encoding], 1);
+		metric_add(&worker->metrics.messages[request->encoding], 1);
 		shard_answer(shard, worker, job);
 	} else if (queue_job(shard, job)) {
 		/* The writer has the job now and decodes it again: it is not ours to touch. */

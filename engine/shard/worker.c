@@ -1,7 +1,5 @@
 #include "engine/shard/worker.h"
 
-#include "engine/base/clock.h"
-
 #include <pthread.h>
 #include <sched.h>
 
@@ -65,10 +63,8 @@ void worker_return(struct worker *w) { atomic_store_explicit(&w->busy, false, me
 
 void worker_finish(struct worker *worker, struct shard_job *job, size_t reply_bytes)
 {
-	/* The job may be reused as soon as done is called. */
-	uint64_t ns = (uint64_t)(clock_monotonic_ns() - job->received_ns);
-	metric_observe(&worker->counters.latency, ns);
-	metric_add(&worker->counters.reply_bytes, reply_bytes);
+	job->trail.planned_ns = latency_now();
+	metric_add(worker->metrics.reply_bytes, reply_bytes);
 	holding_use(&worker->reply.holding, reply_bytes);
 	job->done(job, worker->reply.bytes, reply_bytes);
 }

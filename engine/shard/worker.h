@@ -1,6 +1,6 @@
 /*
  * worker: what one thread needs to answer one message: a reader of the store, an
- * arena to decode into, a reply buffer, counters. Reserved at start, borrowed for
+ * arena to decode into, a reply buffer, metrics. Reserved at start, borrowed for
  * the time of one message, so that the library's threads need nothing of their own.
  *
  * Private to the shard. A worker is used by one thread at a time; the flag hands it
@@ -9,21 +9,12 @@
 #ifndef ENGINE_SHARD_WORKER_H
 #define ENGINE_SHARD_WORKER_H
 
-#include "engine/base/metric.h"
+#include "engine/shard/metrics.h"
 #include "engine/shard/shard.h"
 #include "proto/request.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
-
-struct worker_counters {
-	metric_cell messages[2]; /* by enum encoding */
-	metric_cell events[EVENT_TYPE_MAX + 1];
-	metric_cell refused[STATUS_COUNT];
-	metric_cell matches;
-	metric_cell reply_bytes;
-	struct metric_histogram latency;
-};
 
 struct worker {
 	alignas(CACHE_LINE_BYTES) atomic_bool busy;
@@ -31,7 +22,7 @@ struct worker {
 	struct arena arena;
 	struct arena reply; /* its bytes are the buffer */
 	struct request request;
-	struct worker_counters counters;
+	alignas(CACHE_LINE_BYTES) struct shard_metrics metrics;
 };
 
 status worker_init(struct worker *w, const struct shard_options *options, struct store *store, bool is_writer);

@@ -32,8 +32,7 @@ static void bill_packed(const struct store_options *o, struct bill *bill)
 void store_bill(const struct store_options *o, struct bill *bill)
 {
 	bill_packed(o, bill);
-	bill_add(bill, "store", "", OPEN_RUNS, run_bytes(false, OPEN_SLOTS, OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX)),
-	         "open runs of %d rewards", OPEN_SLOTS);
+	bill_add(bill, "store", "", OPEN_RUNS, store_open_run_bytes(), "open runs of %d rewards", OPEN_SLOTS);
 	bill_add(bill, "store", "", ENDS_MAX, sizeof(struct end), "ends to repeat after a merge");
 	bill_add(bill, "store", "", 1, sizeof(struct store), "%d views, kinds, counters", VIEWS);
 	bill_add(bill, "store", "events.threads", o->readers_max, sizeof(struct store_reader), "readers with their results");

@@ -36,7 +36,11 @@ enum {
 	VIEW_RUNS_MAX = 128,  /* more than OPEN_RUNS and all size tiers */
 	VIEWS = 192,
 	ENDS_MAX = 1 << 18,   /* removals and replacements during one merge */
+	OPEN_TEXT_BYTES = OPEN_SLOTS * (1 + NAME_BYTES_MAX), /* run_text_bytes of full names */
 };
+
+/* An open run in the room of all, and the zone that debug builds put behind it. */
+static inline uint64_t store_open_run_bytes(void) { return run_bytes(false, OPEN_SLOTS, OPEN_TEXT_BYTES) + CACHE_LINE_BYTES; }
 
 struct view {
 	_Atomic uint64_t last_version; /* UINT64_MAX while in use */
@@ -117,7 +121,7 @@ struct store {
 	uint64_t unpublished_ends; /* ended, but readers still see them */
 	uint32_t end_count;
 	struct end *ends;
-	struct arena ends_room, readers_room;
+	struct arena open_room, ends_room, readers_room;
 
 	pthread_t merger;
 	bool has_merger;

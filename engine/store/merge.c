@@ -204,7 +204,7 @@ static status build(const struct store *store, struct merge *m)
 	status s = gather(m);
 	if (s != STATUS_ok || m->count == 0)
 		return s;
-	s = run_create(&m->merged, store->account, store->is_plane, true, m->count, m->text_bytes,
+	s = run_create(&m->merged, store->account, store->is_plane, m->count, m->text_bytes,
 	               store->replica_nodes[0]);
 	if (s != STATUS_ok)
 		return s;

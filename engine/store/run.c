@@ -106,21 +106,38 @@ uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity)
 	return run_bytes(true, (uint32_t)capacity, text_capacity) - table_bytes + 3 * (capacity + 16) * sizeof(uint32_t);
 }
 
-status run_create(struct run **out, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
-                  uint64_t text_capacity, int node)
+static struct run *make(bool is_plane, bool is_packed, uint32_t capacity, uint64_t text_capacity)
 {
 	struct run *run = calloc(1, sizeof *run);
 	if (run == NULL)
-		return STATUS_pool_exhausted;
+		return NULL;
 	run->is_plane = is_plane;
 	/* Readers of an open run look while it grows: there each slot's own `born` counts. */
 	run->born_max = is_packed ? 0 : UINT64_MAX;
 	plan(run, is_packed, capacity, text_capacity);
-	run->holding = (struct holding){
-		.name = is_packed ? "reward runs" : "open reward runs",
-		.option = is_packed ? "rewards.capacity" : NULL,
-		.kind = HOLDING_snapshot,
-	};
+	run->replicas[run->replica_count++] = run;
+	return run;
+}
+
+status run_create_open(struct run **out, struct arena *room, bool is_plane, uint32_t capacity, uint64_t text_capacity)
+{
+	struct run *run = make(is_plane, false, capacity, text_capacity);
+	if (run == NULL)
+		return STATUS_pool_exhausted;
+	uint8_t *bytes = arena_take(room, run->byte_count, CACHE_LINE_BYTES);
+	CHECK(bytes != NULL, "room for an open run");
+	place_all(run, bytes);
+	*out = run;
+	return STATUS_ok;
+}
+
+status run_create(struct run **out, struct account *account, bool is_plane, uint32_t capacity, uint64_t text_capacity,
+                  int node)
+{
+	struct run *run = make(is_plane, true, capacity, text_capacity);
+	if (run == NULL)
+		return STATUS_pool_exhausted;
+	run->holding = (struct holding){.name = "reward runs", .option = "rewards.capacity", .kind = HOLDING_snapshot};
 	status s = account_open(account, &run->region, &run->holding, run->byte_count, run->byte_count, node);
 	if (s != STATUS_ok) {
 		free(run);
@@ -128,7 +145,6 @@ status run_create(struct run **out, struct account *account, bool is_plane, bool
 	}
 	holding_use(&run->holding, run->byte_count);
 	place_all(run, run->region.bytes);
-	run->replicas[run->replica_count++] = run;
 	*out = run;
 	return STATUS_ok;
 }
@@ -137,7 +153,7 @@ status run_replicate(struct run *run, struct account *account, const int nodes[]
 {
 	for (unsigned i = 1; i < count; i++) {
 		struct run *replica = NULL;
-		status s = run_create(&replica, account, run->is_plane, true, run->capacity, run->text_capacity, nodes[i]);
+		status s = run_create(&replica, account, run->is_plane, run->capacity, run->text_capacity, nodes[i]);
 		if (s != STATUS_ok)
 			return s;
 		CHECK(replica != NULL, "a run that was created");

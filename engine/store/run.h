@@ -111,13 +111,15 @@ struct run {
 
 /* Bytes that a packed run of so many slots and so much text takes at most, however full its table. */
 uint64_t run_bytes_most(uint64_t capacity, uint64_t text_capacity);
-/* Exactly what run_create reserves for a run of these. */
+/* Exactly what run_create or run_create_open takes for a run of these. */
 uint64_t run_bytes(bool is_packed, uint32_t capacity, uint64_t text_capacity);
 
-/* A run without slots, the caller's until run_destroy, on the node as account_open takes it. is_packed reserves the
- * levels. STATUS_pool_exhausted. */
-status run_create(struct run **run, struct account *account, bool is_plane, bool is_packed, uint32_t capacity,
-                  uint64_t text_capacity, int node);
+/* A run that is to be packed, without slots, the caller's until run_destroy, on the node as account_open takes it.
+ * STATUS_pool_exhausted. */
+status run_create(struct run **run, struct account *account, bool is_plane, uint32_t capacity, uint64_t text_capacity,
+                  int node);
+/* An open run in the room, which outlives it. */
+status run_create_open(struct run **run, struct arena *room, bool is_plane, uint32_t capacity, uint64_t text_capacity);
 /* Copies a finished run that no reader sees yet to nodes[1] up to nodes[count - 1].
  * STATUS_pool_exhausted: some are missing; run_destroy takes those that are there. */
 status run_replicate(struct run *run, struct account *account, const int nodes[], unsigned count);

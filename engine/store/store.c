@@ -19,19 +19,22 @@ static uint64_t random_seed(const void *address)
 	return hash_bytes(parts, sizeof parts, (uint64_t)clock_unix_ms());
 }
 
+/* All in one mapping: whoever reads what is resident pays for each. */
 static status setup_runs(struct store *store)
 {
-	for (unsigned i = 0; i < OPEN_RUNS; i++) {
+	const struct arena_options room = {.name = "open reward runs", .account = store->account};
+	status s = arena_init(&store->open_room, OPEN_RUNS * store_open_run_bytes(), &room);
+	for (unsigned i = 0; i < OPEN_RUNS && s == STATUS_ok; i++) {
 		struct run *run = NULL;
-		status s = run_create(&run, store->account, store->is_plane, false, OPEN_SLOTS,
-		                      OPEN_SLOTS * run_text_bytes(NAME_BYTES_MAX), ACCOUNT_NODE);
+		s = run_create_open(&run, &store->open_room, store->is_plane, OPEN_SLOTS, OPEN_TEXT_BYTES);
 		if (s != STATUS_ok)
-			return s;
+			break;
 		run->next = store->spare_runs;
 		store->spare_runs = run;
 		atomic_fetch_add_explicit(&store->resident_bytes, run_resident_bytes(run), memory_order_relaxed);
 	}
-	return STATUS_ok;
+	arena_note(&store->open_room);
+	return s;
 }
 
 static void setup_views(struct store *store)
@@ -149,6 +152,7 @@ void store_teardown(struct store **out)
 		return;
 	merge_teardown(store);
 	store_drop_runs(store);
+	arena_deinit(&store->open_room);
 	arena_deinit(&store->ends_room);
 	arena_deinit(&store->readers_room);
 	pthread_cond_destroy(&store->settled);
@@ -515,7 +519,7 @@ static status load_places(struct store *store, const struct reward *rewards, str
 	if (store->is_merging && replaced > ENDS_MAX - store->end_count)
 		return STATUS_overloaded;
 	struct run *run = NULL;
-	status s = run_create(&run, store->account, store->is_plane, true, count, text, store->replica_nodes[0]);
+	status s = run_create(&run, store->account, store->is_plane, count, text, store->replica_nodes[0]);
 	if (s != STATUS_ok)
 		return s;
 	pack_order(places, count, store->is_plane);
@@ -562,6 +566,7 @@ void store_statistics(const struct store *store, struct store_statistics *out)
 {
 	*out = (struct store_statistics){
 		.rewards = atomic_load_explicit(&store->live, memory_order_relaxed),
+		.capacity = store->capacity,
 		.version = atomic_load_explicit(&store->version, memory_order_relaxed),
 		.runs = atomic_load_explicit(&store->run_count, memory_order_relaxed),
 		.merges_total = atomic_load_explicit(&store->merges_total, memory_order_relaxed),

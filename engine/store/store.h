@@ -18,6 +18,7 @@
 #define ENGINE_STORE_STORE_H
 
 #include "engine/base/attribute.h"
+#include "engine/base/metric.h"
 #include "engine/base/status.h"
 #include "engine/memory/account.h"
 #include "engine/memory/bill.h"
@@ -78,6 +79,7 @@ struct locate_result {
 
 struct store_statistics {
 	uint64_t rewards;        /* live */
+	uint64_t capacity;
 	uint64_t version;        /* of the last publish */
 	uint64_t runs;           /* parts that a query looks through now */
 	uint64_t merges_total;
@@ -134,6 +136,31 @@ uint64_t store_publish(struct store *store);
 /* Writer. Waits until everything is in one packed run (tests, benchmarks). */
 void store_settle(struct store *store);
 
+/* Of all rewards and what is left of them: the same for the same content, in whatever order it came. Slow; the writer's,
+ * or where there is none. */
+uint64_t store_digest(struct store *store);
+
 void store_statistics(const struct store *store, struct store_statistics *out);
+
+#define STORE_METRICS(M) \
+	M(gauge, store, rewards, "trove_rewards", none, \
+	  "Rewards held; at the limit further ones are refused: remove some, or raise rewards.capacity.") \
+	M(gauge, store, rewards_limit, "trove_rewards_limit", none, \
+	  "Where further ones are answered pool_exhausted; rewards.capacity sets it.") \
+	M(gauge, store, runs, "trove_reward_runs", none, \
+	  "Parts that a query looks through; it falls when updates pause, and while it is high queries take longer.") \
+	M(counter, store, merges, "trove_reward_merges_total", none, \
+	  "Background merges of the reward store; many under few updates: rewards are put again and again.") \
+	M(counter, store, merged_rewards, "trove_reward_merged_total", none, \
+	  "Rewards copied by merges; for each reward put it tells what updates cost.") \
+	M(gauge, store, bytes, "trove_reward_store_bytes", none, \
+	  "Memory reserved for rewards and their index; rewards.capacity bounds it.") \
+	M(gauge, store, name_bytes, "trove_reward_name_bytes", none, \
+	  "Bytes of all names of rewards; at the limit rewards with names are refused.") \
+	M(gauge, store, name_bytes_limit, "trove_reward_name_limit_bytes", none, \
+	  "How many there may be; rewards.capacity times rewards.name_bytes.")
+
+extern const struct metric_table store_metric_table;
+void store_write_metrics(const struct store *store, struct metric_page *page);
 
 #endif

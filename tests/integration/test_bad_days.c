@@ -125,10 +125,10 @@ static void test_killed_clients(void **state)
 	const struct service *s = *state;
 	for (int round = 0; round < 4; round++) {
 		pid_t child[4];
-		double before = service_metric(s, "trove_peers_total");
+		double before = service_metric(s, "trove_peers_connected_total");
 		for (int i = 0; i < 4; i++)
 			child[i] = start_flood(i % 2 == 0 ? s->tcp : s->ipc);
-		for (int i = 0; i < 200 && service_metric(s, "trove_peers_total") < before + 4; i++)
+		for (int i = 0; i < 200 && service_metric(s, "trove_peers_connected_total") < before + 4; i++)
 			clock_sleep_ms(20);
 		clock_sleep_ms(50);
 		for (int i = 0; i < 4; i++) {
@@ -302,12 +302,14 @@ static int ask_and_never_read(const struct service *s)
 static void test_a_client_that_never_reads(void **state)
 {
 	const struct service *s = *state;
-	double before = service_metric(s, "trove_slow_peers_total");
+	double before = service_metric(s, "trove_peers_dropped_total{reason=\"slow\"}");
+	double lost = service_metric(s, "trove_replies_dropped_total{reason=\"peer_slow\"}");
 	int64_t start = clock_monotonic_ns();
 	int fd = ask_and_never_read(s);
 	assert_good_client(s);
 	assert_true(clock_monotonic_ns() - start < INT64_C(6000000000));
-	assert_true(service_metric_becomes(s, "trove_slow_peers_total", before + 1));
+	assert_true(service_metric_becomes(s, "trove_peers_dropped_total{reason=\"slow\"}", before + 1));
+	assert_true(service_metric(s, "trove_replies_dropped_total{reason=\"peer_slow\"}") > lost);
 	assert_true(service_metric_becomes(s, "trove_peers", 0));
 	assert_true(service_metric_becomes(s, "trove_requests_in_flight", 0));
 	close(fd);

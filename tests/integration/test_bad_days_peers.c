@@ -99,7 +99,7 @@ static void test_no_more_than_there_may_be(void **state)
 		assert_false(is_served(fd, i % 2 == 0));
 		close(fd);
 	}
-	assert_true(service_metric_becomes(&s, "trove_peers_refused_total", MORE));
+	assert_true(service_metric_becomes(&s, "trove_peers_dropped_total{reason=\"limit\"}", MORE));
 	assert_true(equals(service_metric(&s, "trove_peers"), MOST));
 	for (int i = 0; i < MOST; i++)
 		assert_true(is_served(open[i], i % 2 == 0));
@@ -197,8 +197,8 @@ static void test_one_in_five_cannot_be_taken(void **state)
 		closed += crowds[i].closed;
 	}
 	assert_true(service_metric_becomes(&s, "trove_peers", 0));
-	uint64_t came = (uint64_t)service_metric(&s, "trove_peers_total");
-	uint64_t refused = (uint64_t)service_metric(&s, "trove_peers_refused_total");
+	uint64_t came = (uint64_t)service_metric(&s, "trove_peers_connected_total");
+	uint64_t refused = (uint64_t)service_metric(&s, "trove_peers_dropped_total{reason=\"limit\"}");
 	print_message("%llu served, %llu closed; %llu came, %llu were refused\n", (unsigned long long)served,
 	              (unsigned long long)closed, (unsigned long long)came, (unsigned long long)refused);
 	assert_int_equal(served + closed, THREADS * COMERS);

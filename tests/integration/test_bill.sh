@@ -3,6 +3,8 @@
 # load stays below it, and it is not far above.
 set -u
 . tests/support/service.sh
+# The bill of the defaults.
+unset TROVE_OBSERVE_LISTEN TROVE_ADMIN_LISTEN
 
 # Every line but the head and the last: count x bytes = total; all totals are the sum.
 adds_up() {
@@ -77,6 +79,7 @@ else
 	echo "SKIP cgroup: no group can be made in $groups"
 fi
 
+export TROVE_OBSERVE_LISTEN='' TROVE_ADMIN_LISTEN=''
 # What the bill counts on is kept: no more rows, nor longer names, than the options have.
 awk 'BEGIN { print "id,x,y,name"; for (i = 1; i <= 1200; i++) printf "%d,1,1,%0100d\n", i, i }' >"$work/long.csv"
 run 78 'too many rows' timeout 20 "$bin/troved" --set rewards.file="$work/long.csv" --set rewards.capacity=1199 \

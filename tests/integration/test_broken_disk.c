@@ -201,6 +201,33 @@ static void writes_that_fail(void **state)
 	device_fails("write");
 }
 
+static const char *const lost = "trove_replies_dropped_total{reason=\"peer_gone\"}";
+
+/* Nobody is there for the answer of a slow disk: it is counted, and kept for who asks again. */
+static void who_leaves_before_the_answer(void **state)
+{
+	struct faults f;
+	struct peer p;
+	(void)state;
+	place(&f);
+	turn(&f, "slow", "1500");
+	assert_true(peer_open(&p, f.service.port));
+	assert_true(peer_send(&p, authorize));
+	assert_true(service_metric_becomes(&f.service, "trove_replies_held", 1));
+	assert_true(service_metric(&f.service, "trove_journal_waiting_records") == 1);
+	assert_true(service_metric(&f.service, lost) == 0);
+	peer_close(&p);
+	assert_true(service_metric_becomes(&f.service, lost, 1));
+	turn(&f, "slow", NULL);
+	assert_true(service_metric_becomes(&f.service, "trove_replies_held", 0));
+	assert_true(peer_open(&p, f.service.port));
+	assert_answer(&p, authorize, "\"replayed\":true");
+	assert_true(service_metric(&f.service, "trove_replays_total") == 1);
+	assert_true(service_metric(&f.service, lost) == 1);
+	peer_close(&p);
+	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+}
+
 /* ---- the clock -------------------------------------------------------------------------------------------------------- */
 
 /* Publications up to then; none may be older than the one before. */
@@ -405,6 +432,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syncs_that_fail),       cmocka_unit_test(writes_that_fail),
+		cmocka_unit_test(who_leaves_before_the_answer),
 		cmocka_unit_test(a_clock_that_jumps),    cmocka_unit_test(a_full_disk),
 		cmocka_unit_test(a_read_only_directory), cmocka_unit_test(a_directory_that_is_in_use),
 	};

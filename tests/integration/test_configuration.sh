@@ -15,6 +15,9 @@ bad() {
 	equal "$what: one line" 1 "$(wc -l <"$work/err" | tr -d ' ')"
 }
 
+# The defaults are looked at; nothing listens before the starts that fail.
+unset TROVE_OBSERVE_LISTEN TROVE_ADMIN_LISTEN
+
 # ---- files -----------------------------------------------------------------------------
 file 'events:\n  repply: tcp://127.0.0.1:1\n'
 bad 78 'unknown key' "c.yaml:2: events.repply: no such option; did you mean events.reply?" \
@@ -86,6 +89,7 @@ run 0 'help' "$bin/troved" --help
 run 0 'version' "$bin/troved" --version
 
 # ---- starts that fail ------------------------------------------------------------------------
+export TROVE_OBSERVE_LISTEN='' TROVE_ADMIN_LISTEN=''
 bad 65 'no rewards file' "rewards.file: $work/none.csv: cannot be opened: No such file or directory" \
 	--set rewards.file="$work/none.csv" --set events.reply="$ipc" --set data.directory="$work" --set log.level=error
 printf 'id,x,y,radius\n1,10,10,5\n2,200,10,5\nthree,1,1,1\n4,1,1\n' >"$work/r.csv"
@@ -176,9 +180,52 @@ equal 'drained with exit code 0' 0 "$code"
 wait "$watcher"
 holds 'service.state was published' 'service.state {"type":"service.state","state":"draining"' "$work/watched"
 
+service_start --set service.drain_delay_ms=3000 --set admin.token=geheim
+run 1 'drain without the token' "$bin/trovectl" drain --admin "127.0.0.1:$((port + 8))"
+holds 'drain without the token: why' 'refuses with 401' "$work/err"
+TROVECTL_TOKEN=geheim run 0 'drain' "$bin/trovectl" drain --admin "127.0.0.1:$((port + 8))"
+equal 'not ready any more' 'not ready: draining' "$("$bin/trovectl" health)"
+kill -s TERM "$service"
+run 0 'the first signal after a request to drain changes nothing' "$bin/trovectl" ping
+code=0
+wait "$service" || code=$?
+service=
+equal 'drained by trovectl' 0 "$code"
+run 69 'nobody to drain' "$bin/trovectl" drain --admin "127.0.0.1:$((port + 8))"
+
+# ---- who may open the ipc socket ------------------------------------------------------------
+# In a folder that all may reach, so that only the socket decides.
+open=$(mktemp -d /tmp/trove-open.XXXXXX)
+trap 'rm -rf "$open"; on_exit' EXIT
+chmod 755 "$open"
+cp "$bin/trovectl" "$open/"
+# may NAME EXPECTED_CODE GROUP: another user's ping over it.
+may() {
+	run "$2" "$1" setpriv --reuid 20001 --regid "$3" --clear-groups \
+		"$open/trovectl" ping --url "ipc://$open/t.ipc" --timeout-ms 500
+}
+for access in user group everybody; do
+	service_start --set "events.reply=[tcp://127.0.0.1:$port,ipc://$open/t.ipc]" --set events.ipc_access=$access
+	case $access in
+	user) mode=600 group=69 others=69 ;;
+	group) mode=660 group=0 others=69 ;;
+	everybody) mode=666 group=0 others=0 ;;
+	esac
+	equal "ipc for $access" "$mode" "$(stat -c %a "$open/t.ipc")"
+	if [ "$(id -u)" -eq 0 ]; then
+		may "ipc for $access: one of the group" "$group" "$(id -g)"
+		may "ipc for $access: a stranger" "$others" 20001
+	else
+		echo "SKIP ipc for $access: only root can be somebody else"
+	fi
+	service_stop
+done
+
 service_start --set service.drain_delay_ms=600000
 kill -s TERM "$service"
-check 'draining' wait_until grep -q 'signal 15: draining' "$work/log"
+# The log holds those before, too.
+drained_again() { test "$(grep -c 'signal 15: draining' "$work/log")" -eq 5; }
+check 'draining' wait_until drained_again
 service_stop INT
 equal 'a second signal stops at once' 0 "$code"
 holds 'and says so' 'second signal 2: stopping at once' "$work/log"

@@ -168,6 +168,31 @@ check 'put back: the state is the same' cmp -s "$work/before" "$work/after"
 service_stop
 equal 'a clean end' 0 "$code"
 
+# ---- files that a start does not read --------------------------------------------------------------------
+oldest=$(find "$folder" -name '*.journal' | sort | head -n 1)
+cp "$oldest" "$work/oldest"
+is_said() { grep -qF "$1" "$work/log"; }
+: >"$work/log"
+start
+holds 'old files: not read by the start' 'are read through in the background' "$work/log"
+check 'old files: whole' wait_until is_said 'the records before the snapshot are whole'
+equal 'old files: none is damaged' 0 "$(metric trove_journal_damaged_seq)"
+service_stop
+printf 'x' | dd of="$oldest" bs=1 seek=5000 conv=notrunc 2>/dev/null
+: >"$work/log"
+start
+check 'old files: damage is said' wait_until is_said 'is lost or damaged'
+check 'old files: and counted' test "$(metric trove_journal_damaged_seq)" -gt 0
+state $round >"$work/after"
+equal 'old files: what the state holds is the same' 0 "$(diff "$work/before" "$work/after" | grep -c '"type":"cart"')"
+service_stop
+run 65 'old files: and the tool says where' "$bin/trovectl" journal verify "$folder"
+holds 'old files: the file' "${oldest##*/}" "$work/out"
+cp "$work/oldest" "$oldest"
+mv "$(find "$folder" -name '*.journal' | sort | sed -n 2p)" "$work/second"
+refused "$work/data" 'an old file is missing'
+holds 'an old file is missing: named' 'the file is missing' "$work/err"
+
 # ---- no room for one -------------------------------------------------------------------------------------
 failed() { [ "$(metric trove_snapshot_failures_total)" -ge "$1" ]; }
 : >"$work/log"

@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 // clang-format off
@@ -181,8 +182,10 @@ static void answer(struct wire *w, const void *message, size_t bytes)
 static void test_no_allocation(void **)
 {
 	enum { EVENTS = 1000 };
-	if (!allocation_count_available())
+	if (!allocation_count_available()) {
+		printf("SKIP: a sanitizer or valgrind owns the heap, allocations cannot be counted\n");
 		skip();
+	}
 	struct wire *w = wire_create(false);
 	struct random random = {3};
 	uint8_t *binary = malloc(1 << 20), *json = malloc(1 << 20);
@@ -220,8 +223,10 @@ static void test_no_allocation(void **)
 /* The counter itself counts. */
 static void test_counter(void **)
 {
-	if (!allocation_count_available())
+	if (!allocation_count_available()) {
+		printf("SKIP: a sanitizer or valgrind owns the heap, allocations cannot be counted\n");
 		skip();
+	}
 	allocation_count_start();
 	void *volatile room = malloc(10);
 	free(room);

@@ -10,6 +10,7 @@ void clients_init(struct clients *c, struct random *random, bool is_plane)
 {
 	static const double places[][2] = {{13.4, 52.5}, {179.99, -17}, {-120, 89.9}, {0, 0}, {-179.995, 66}};
 	*c = (struct clients){.random = random, .is_plane = is_plane, .next_id = 1000, .carts = 4, .payments = 4};
+	c->pays = one_in(c, 5);
 	unsigned place = below(c, 5);
 	c->x = places[place][0];
 	c->y = places[place][1];
@@ -84,6 +85,12 @@ static void draw_reward_put(struct clients *c, struct ask *a)
 	}
 }
 
+void clients_draw_reward(struct clients *c, struct ask *a, uint64_t reward)
+{
+	*a = (struct ask){.type = EVENT_reward_put, .reward = reward};
+	draw_reward_put(c, a);
+}
+
 static void draw_locate(struct clients *c, struct ask *a)
 {
 	draw_place(c, a);
@@ -149,6 +156,8 @@ static void draw_payment_event(struct clients *c, struct ask *a)
 	if (a->type != EVENT_payment_authorize)
 		return;
 	a->amount = draw_amount(c);
+	if (c->pays && c->payments < MODEL_PAYMENTS)
+		a->payment = ++c->payments;
 	a->ttl_ms = draw_ttl(c);
 	a->actor = one_in(c, 2) ? 1 + below(c, MODEL_ACTORS) : 0;
 	a->cart = one_in(c, 2) ? draw_cart(c) : 0;
@@ -161,6 +170,11 @@ static enum event_type draw_type(struct clients *c)
 	static const uint8_t first[] = {EVENT_reward_put, EVENT_reward_put, EVENT_product_put, EVENT_cart_open};
 	if (c->drawn++ < 60 && one_in(c, 2))
 		return first[below(c, sizeof first)];
+	static const uint8_t payments[] = {EVENT_payment_authorize, EVENT_payment_authorize, EVENT_payment_authorize,
+	                                   EVENT_payment_capture, EVENT_payment_capture, EVENT_payment_void,
+	                                   EVENT_payment_refund, EVENT_payment_get};
+	if (c->pays && !one_in(c, 4))
+		return payments[below(c, sizeof payments)];
 	static const struct {
 		uint8_t type, weight;
 	} weights[] = {

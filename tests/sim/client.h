@@ -17,11 +17,14 @@ struct clients {
 	unsigned carts, payments; /* the highest numbers in use */
 	int64_t now_ms;
 	unsigned drawn;
+	bool pays; /* mostly payments, so many that closed ones are forgotten */
 };
 
 void clients_init(struct clients *c, struct random *random, bool is_plane);
 /* is_plain: without a deadline. */
 struct ask clients_draw(struct clients *c, bool is_plain);
+/* A reward, as a file or an event brings it. */
+void clients_draw_reward(struct clients *c, struct ask *ask, uint64_t reward);
 /* The same id with another content, where that can be; whether it was changed. */
 bool clients_spoil(struct clients *c, struct ask *ask);
 

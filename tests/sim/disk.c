@@ -45,13 +45,13 @@ static void lose_sectors(uint8_t *bytes, uint64_t from, uint64_t end, struct ran
 	}
 }
 
-void disk_tear(const char *folder, uint64_t durable, struct random *random)
+void disk_tear(const char *folder, uint64_t first, uint64_t durable, struct random *random)
 {
 	struct unsure u = {.durable = durable};
 	struct journal_report report;
 	char path[FILES_PATH_BYTES];
 	size_t size;
-	status s = journal_verify(folder, 0, see, &u, &report);
+	status s = journal_verify(folder, first - 1, see, &u, &report);
 	CHECK(s == STATUS_ok, "the journal of a killed process: %s: %s", status_code(s), report.text);
 	uint64_t how = random_below(random, 4), draw = random_next(random);
 	if (u.file == 0 || how == 3)

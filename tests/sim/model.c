@@ -1,5 +1,7 @@
 #include "tests/sim/model_inside.h"
 
+#include "engine/base/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -83,22 +85,6 @@ static bool same(struct model *m, const struct answer *e, const struct answer *g
 	return what == NULL || model_wrong(m, "%s differs; expected %s", what, expected);
 }
 
-static struct model_known *known_of(struct model *m, uint64_t id)
-{
-	for (unsigned i = 0; i < m->known_count; i++)
-		if (m->known[i].ask.id == id)
-			return &m->known[i];
-	return NULL;
-}
-
-bool model_knows(const struct model *m, uint64_t id)
-{
-	for (unsigned i = 0; i < m->known_count; i++)
-		if (m->known[i].ask.id == id)
-			return true;
-	return false;
-}
-
 /* What simulated clients change when they use an id again by mistake. */
 static const char *difference(const struct ask *a, const struct ask *b)
 {
@@ -139,12 +125,16 @@ static bool changed(struct model *m, const struct ask *a, int64_t at_ms, const s
 {
 	struct answer e = {.id = a->id};
 	model_learn_of_eviction(m, a, got);
+	model_learn_of_leaving(m, a, got);
 	status s = plan(m, a, at_ms, got, &e);
 	if (s != STATUS_ok)
 		refused(&e, s);
 	if (is_kept(s) && event_is_change(a->type)) {
 		e.seq = ++m->seq;
-		m->known[m->known_count++] = (struct model_known){*a, e};
+		CHECK(m->known_count < MODEL_KNOWN && m->seq < MODEL_SEQS, "too many changes in one world");
+		m->again += model_knows(m, a->id);
+		m->known[m->known_count++] = (struct model_known){*a, e, m->now_ms};
+		model_note_time(m);
 	}
 	m->answers[s]++;
 	return same(m, &e, got);
@@ -171,6 +161,6 @@ bool model_agrees(struct model *m, const struct ask *a, const struct model_momen
 		m->answers[STATUS_deadline_exceeded]++;
 		return same(m, &e, got);
 	}
-	const struct model_known *known = event_is_change(a->type) ? known_of(m, a->id) : NULL;
+	const struct model_known *known = event_is_change(a->type) ? model_known_of(m, a->id, got) : NULL;
 	return known != NULL ? repeated(m, a, known, got) : changed(m, a, at_ms, got);
 }

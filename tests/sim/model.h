@@ -16,17 +16,21 @@ enum {
 	MODEL_ACTORS = 5,
 	MODEL_REWARDS = 10,
 	MODEL_CARTS = 48,
-	MODEL_PAYMENTS = 48,
+	MODEL_PAYMENTS = 320,
 	MODEL_SKUS = 8,
 	MODEL_CLAIMS = 1024,
-	MODEL_KNOWN = 4096,
-	MODEL_NEWS = 4096,
+	MODEL_KNOWN = 8192,
+	MODEL_NEWS = 8192,
+	MODEL_SEQS = 16384,
 };
 
 struct model_options {
 	bool is_plane;
 	unsigned carts, extents, payments; /* room for */
 	int64_t carts_ttl_ms, payments_ttl_ms;
+	/* What is remembered at least: ids, changes of payments that hold nothing, the journal. */
+	unsigned idempotency, history;
+	int64_t idempotency_age_ms, retention_ms;
 };
 
 struct model_product {
@@ -36,7 +40,7 @@ struct model_product {
 };
 
 struct model_reward {
-	bool is_there;
+	bool is_there, is_by_event; /* that came or went by one, over the file's */
 	struct ask put;
 	int64_t taken; /* also while the reward is away */
 };
@@ -73,6 +77,7 @@ struct model_payment {
 	uint64_t actor, cart;
 	char currency[4];
 	int64_t end_s, authorized, captured, refunded, voided;
+	uint64_t closed; /* the how many-th change of one that holds nothing was the last of this one */
 };
 
 /* A publication that must be, once. */
@@ -88,6 +93,7 @@ struct model_news {
 struct model_known {
 	struct ask ask;
 	struct answer answer;
+	int64_t at_ms;
 };
 
 struct model {
@@ -103,7 +109,9 @@ struct model {
 	struct model_news news[MODEL_NEWS]; /* in order of seq */
 	unsigned news_count;
 	unsigned known_count;
-	unsigned answers[STATUS_COUNT], expired;
+	uint64_t closed_count;
+	int64_t at_ms[MODEL_SEQS]; /* of the change of a seq */
+	unsigned answers[STATUS_COUNT], expired, again, left; /* forgotten ids that were done again, payments that left */
 	char why[1024];
 	struct model_known known[MODEL_KNOWN];
 };
@@ -120,7 +128,21 @@ struct model_moment {
 bool model_agrees(struct model *m, const struct ask *ask, const struct model_moment *moment, const struct answer *got);
 
 /* Whether the event of this id was done before. */
-bool model_knows(const struct model *m, uint64_t id);
+bool model_knows(struct model *m, uint64_t id);
+/* One of those that the service must remember, the oldest first. NULL: there is none. */
+const struct ask *model_remembered(const struct model *m, unsigned nth);
+
+/* Rewards of the file that a start reads, by their numbers. */
+struct model_file {
+	bool is_there[MODEL_REWARDS + 1];
+	struct ask put[MODEL_REWARDS + 1];
+};
+/* The service was started with it. */
+void model_start(struct model *m, const struct model_file *file);
+
+/* Whether the journal may begin with that record; where the news from that seq on begin. */
+bool model_may_begin(struct model *m, uint64_t first, int64_t latest_ms);
+unsigned model_news_from(const struct model *m, uint64_t first);
 
 /* What time ended at a sweep. heard: publications since, as JSON, that may tell the seqs. */
 struct model_heard {

@@ -301,6 +301,8 @@ static status check_claim(struct model *m, const struct ask *a, int64_t at_ms, c
 	bool is_edge = !m->options.is_plane && fabs(d - r->put.radius) <= model_slack(d); /* the last bits decide */
 	if (is_edge ? got->code == STATUS_too_far : d > r->put.radius)
 		return STATUS_too_far;
+	if (model_claim_of(m, a->id) != NULL)
+		return STATUS_already_exists;
 	for (unsigned i = 0; i < m->claim_count; i++)
 		own += m->claims[i].actor == a->actor && m->claims[i].reward == a->reward;
 	if (own >= r->put.per_actor)

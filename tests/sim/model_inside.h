@@ -28,6 +28,15 @@ int64_t model_let_go(struct model_payment *p, enum payment_state of_all);
 /* What a closed cart, that a full pool may have let go, must be taken for, by what was said of it. */
 void model_learn_of_eviction(struct model *m, const struct ask *a, const struct answer *got);
 
+/* A closed payment that the answer says is there no more, and that may be forgotten. */
+void model_learn_of_leaving(struct model *m, const struct ask *a, const struct answer *got);
+/* It was changed, and perhaps holds nothing any more. */
+void model_note_closed(struct model *m, struct model_payment *p);
+/* When the last change was. */
+void model_note_time(struct model *m);
+/* What was answered to the id, unless it is forgotten. NULL: nothing. */
+struct model_known *model_known_of(struct model *m, uint64_t id, const struct answer *got);
+
 /* Plan and do in one; the answer, but for seq. */
 status model_reward(struct model *m, const struct ask *a, struct answer *e);
 status model_product(struct model *m, const struct ask *a, struct answer *e);

@@ -100,16 +100,18 @@ status model_reward(struct model *m, const struct ask *a, struct answer *e)
 	struct model_reward *r = &m->rewards[a->reward];
 	e->type = RESULT_ok;
 	if (a->type == EVENT_reward_put) {
-		r->is_there = true;
+		r->is_there = r->is_by_event = true;
 		r->put = *a;
 		return STATUS_ok;
 	}
 	if (!r->is_there)
 		return STATUS_not_found;
-	if (a->type == EVENT_reward_get)
+	if (a->type == EVENT_reward_get) {
 		show_reward(r, e);
-	else
-		r->is_there = false;
+		return STATUS_ok;
+	}
+	r->is_there = false;
+	r->is_by_event = true;
 	return STATUS_ok;
 }
 

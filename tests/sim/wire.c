@@ -12,7 +12,7 @@
 
 enum : uint64_t { HIGH_OF_UUID = 0x00c0ffee };
 
-static struct identifier id_of_number(uint64_t n)
+struct identifier wire_id_of(uint64_t n)
 {
 	bool is_uuid = n % 3 == 0;
 	return (struct identifier){n, is_uuid ? HIGH_OF_UUID : 0, is_uuid};
@@ -20,7 +20,7 @@ static struct identifier id_of_number(uint64_t n)
 
 static uint64_t number_of(struct wire_id id, bool is_uuid)
 {
-	struct identifier expected = id_of_number(id.low);
+	struct identifier expected = wire_id_of(id.low);
 	return expected.high == id.high && expected.is_uuid == is_uuid ? id.low : UINT64_MAX;
 }
 
@@ -32,7 +32,7 @@ uint64_t wire_number(const char *text)
 	return number_of((struct wire_id){id.low, id.high}, id.is_uuid);
 }
 
-void wire_format(uint64_t number, char text[static 40]) { identifier_format(id_of_number(number), text); }
+void wire_format(uint64_t number, char text[static 40]) { identifier_format(wire_id_of(number), text); }
 
 /* ---- asking in JSON -------------------------------------------------------------------------------- */
 
@@ -153,7 +153,7 @@ static void put_ask(struct cursor *c, const struct ask *a)
 
 static struct wire_id wire_of(uint64_t number)
 {
-	struct identifier id = id_of_number(number);
+	struct identifier id = wire_id_of(number);
 	return number == 0 ? (struct wire_id){} : (struct wire_id){id.low, id.high};
 }
 

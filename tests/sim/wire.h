@@ -71,6 +71,8 @@ void wire_describe_answer(const struct answer *answer, char text[512]);
 
 /* The number of an id as it stands in a text or a record; UINT64_MAX: it is none of ours, or of another form. */
 uint64_t wire_number(const char *text);
+/* The id of a number: every third is a UUID. */
+struct identifier wire_id_of(uint64_t number);
 void wire_format(uint64_t number, char text[static 40]);
 
 #endif

@@ -65,6 +65,8 @@ static void one_step(struct world *w)
 		world_turn(w, false);
 	if (world_one_in(w, 3) || w->done_count > 32)
 		world_settle(w);
+	if (world_one_in(w, 12))
+		world_snapshot(w);
 	if (world_one_in(w, 40))
 		world_fail_for_a_while(w);
 	if (world_one_in(w, 40))
@@ -74,7 +76,9 @@ static void one_step(struct world *w)
 /* Every client asks until it was answered. */
 static void finish(struct world *w)
 {
-	for (unsigned round = 0; round < TRIES_MAX && !w->has_failed; round++) {
+	/* What is sent again and again is done again and again where ids are forgotten. */
+	unsigned rounds = w->clients.pays ? 2 : TRIES_MAX;
+	for (unsigned round = 0; round < rounds && !w->has_failed; round++) {
 		unsigned open = 0;
 		for (unsigned i = 0; i < w->message_count; i++) {
 			if (w->messages[i]->is_acknowledged || w->messages[i]->tries == 0)
@@ -122,21 +126,32 @@ bool world_run(uint64_t seed, unsigned steps, bool is_talkative, struct world_re
 	w->unix_offset_ms = UNIX_START_MS;
 	world_choose_options(w);
 	clients_init(&w->clients, &w->random, w->shard_options.is_plane);
+	world_choose_history(w);
 	model_init(&w->model, &(struct model_options){.is_plane = w->shard_options.is_plane,
 		.carts = (unsigned)w->commerce_options.carts_capacity, .extents = (unsigned)w->commerce_options.carts_extents,
 		.payments = (unsigned)w->commerce_options.payments_capacity, .carts_ttl_ms = w->commerce_options.carts_ttl_ms,
-		.payments_ttl_ms = w->commerce_options.payments_ttl_ms});
+		.payments_ttl_ms = w->commerce_options.payments_ttl_ms,
+		.idempotency = (unsigned)w->commerce_options.idempotency_capacity,
+		.history = (unsigned)w->commerce_options.payments_history,
+		.idempotency_age_ms = w->commerce_options.idempotency_age_ms, .retention_ms = w->shard_options.retention_ms});
 	disk_make(w->folder);
+	disk_make(w->image);
 	world_advance(w, 0);
-	if (world_start(w))
+	world_choose_file(w);
+	bool is_started = world_start(w);
+	model_start(&w->model, &w->file);
+	if (is_started)
 		for (; w->step < steps && !w->has_failed; w->step++)
 			one_step(w);
 	if (!w->has_failed)
 		finish(w);
 	world_stop(w);
 	disk_remove(w->folder);
+	disk_remove(w->image);
 	memcpy(report->answers, w->model.answers, sizeof report->answers);
 	report->expired = w->model.expired;
+	report->again = w->model.again;
+	report->left = w->model.left;
 	bool is_right = !w->has_failed;
 	free_world(w);
 	return is_right;

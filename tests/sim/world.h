@@ -13,7 +13,8 @@
 
 struct world_report {
 	unsigned events, messages, crashes, torn, faults, repeated, lost, publications;
-	unsigned answers[STATUS_COUNT], expired;
+	unsigned snapshots, snapshots_failed, images, damaged, files_left; /* images: crashes in the middle of a snapshot */
+	unsigned answers[STATUS_COUNT], expired, again, left;
 	uint64_t digest; /* of all answers, in order */
 	char why[4096];
 };

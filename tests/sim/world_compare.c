@@ -109,6 +109,8 @@ void world_settle(struct world *w)
 		world_fail(w, "step %u: nothing leaves any more", w->step);
 	else
 		world_compare(w);
+	if (!w->has_failed)
+		world_rest(w);
 }
 
 void world_settle_all(struct world *w)
@@ -175,14 +177,32 @@ static bool read_some(struct world *w, struct ask *ask, struct answer *answer, u
 
 static void read_feed(struct world *w)
 {
-	struct ask ask = {.type = EVENT_feed_read, .limit = 1 + world_below(w, 60)};
+	struct ask ask = {.type = EVENT_feed_read, .limit = 1 + world_below(w, 60), .after = (int64_t)w->first_seq - 1};
 	struct answer *answer = calloc(1, sizeof *answer);
-	unsigned place = 0;
+	unsigned place = model_news_from(&w->model, w->first_seq);
+	if (!model_may_begin(&w->model, w->first_seq, w->latest_ms))
+		world_fail(w, "step %u: %s", w->step, w->model.why);
 	while (read_some(w, &ask, answer, &place))
 		continue;
 	if (!w->has_failed && place != w->model.news_count)
 		world_fail(w, "step %u: feed.read tells %u publications of %u", w->step, place, w->model.news_count);
 	free(answer);
+}
+
+/* The oldest that must be remembered, and some others. */
+static void ask_old_ids(struct world *w)
+{
+	struct ask asks[SIM_BATCH_MAX];
+	unsigned count = 0;
+	for (; count < SIM_BATCH_MAX; count++) {
+		const struct ask *ask = model_remembered(&w->model, count == 0 ? 0 : world_below(w, MODEL_KNOWN));
+		if (ask == NULL)
+			return;
+		asks[count] = *ask;
+		asks[count].deadline_ms = 0;
+	}
+	if (!w->has_failed)
+		ask_all(w, asks, count);
 }
 
 void world_read_everything(struct world *w)
@@ -204,6 +224,7 @@ void world_read_everything(struct world *w)
 		asks[count++] = (struct ask){.type = EVENT_locate, .x = w->clients.x, .y = w->clients.y, .limit = 16,
 		                             .area = i % 2 == 0 ? LOCATE_OWN : LOCATE_RADIUS, .radius = i % 2 == 0 ? 0 : 1000.0 * i};
 	ask_all(w, asks, count);
+	ask_old_ids(w);
 	if (!w->has_failed)
 		read_feed(w);
 }

@@ -54,9 +54,12 @@ static void check_left(struct world *w, uint64_t durable)
 /* New and repeated messages, none with a deadline. */
 static void deliver_burst(struct world *w)
 {
-	unsigned count = 1 + world_below(w, BURST_MAX);
-	for (unsigned i = 0; i < count; i++)
-		world_deliver(w, world_draw(w, true));
+	unsigned count = 1 + world_below(w, BURST_MAX), changes = 0;
+	for (unsigned i = 0; i < count && changes + SIM_BATCH_MAX <= EVENTS_MAX; i++) {
+		struct message *message = world_draw(w, true);
+		changes += message->count;
+		world_deliver(w, message);
+	}
 }
 
 /* The device fails for a while; nothing may be lost, and nothing be said too early. */
@@ -166,6 +169,15 @@ static void compare_one(struct world *w, const struct doubt *doubt, struct answe
 	w->report->events++;
 }
 
+/* Those that were kept, or those that are done now. */
+static void compare_doubts(struct world *w, const struct doubt *doubts, unsigned count, struct answer *answers, bool was_kept,
+                           const struct model_moment *now)
+{
+	for (unsigned i = 0; i < count && !w->has_failed; i++)
+		if (answers[i].is_replayed == was_kept)
+			compare_one(w, &doubts[i], &answers[i], now);
+}
+
 /* Whoever was not answered asks again. What was durable is repeated, and must have been done as it was asked for, in
  * that order; the rest is done now. */
 static void resolve(struct world *w, const struct doubt *doubts, unsigned count)
@@ -179,10 +191,9 @@ static void resolve(struct world *w, const struct doubt *doubts, unsigned count)
 		if (!wire_read(items[i]->reply, items[i]->reply_bytes, items[i]->message->asks, items[i]->message->count,
 		               answers + (size_t)i * SIM_BATCH_MAX, why))
 			world_fail(w, "a reply cannot be read: %s", why);
-	for (unsigned round = 0; round < 2; round++)
-		for (unsigned i = 0; i < count && !w->has_failed; i++)
-			if (answers[i].is_replayed == (round == 0))
-				compare_one(w, &doubts[i], &answers[i], &now);
+	compare_doubts(w, doubts, count, answers, true, &now);
+	model_start(&w->model, &w->file);
+	compare_doubts(w, doubts, count, answers, false, &now);
 	for (unsigned i = 0; i < item_count; i++)
 		world_free_item(items[i]);
 	free(answers);
@@ -216,17 +227,27 @@ void world_crash(struct world *w)
 	world_tell(w, "crash; durable up to %llu", (unsigned long long)durable);
 	check_left(w, durable);
 	unsigned count = collect_doubts(w, doubts);
+	if (world_one_in(w, 2))
+		world_crash_in_snapshot(w);
 	world_stop(w);
 	for (unsigned i = 0; i < 3; i++)
 		atomic_store(&w->fault[i], 0);
 	w->is_broken = false;
 	forget(w);
+	world_use_image(w);
 	if (is_power_loss)
-		disk_tear(w->folder, durable, &w->random);
+		disk_tear(w->folder, w->first_seq, durable, &w->random);
+	if (world_one_in(w, 3))
+		world_damage_snapshot(w);
 	w->report->crashes++;
 	world_advance(w, 1 + world_below(w, 3000));
-	if (world_start(w) && count != 0)
-		resolve(w, doubts, count);
+	world_change_file(w);
+	if (world_start(w)) {
+		if (count != 0)
+			resolve(w, doubts, count);
+		else
+			model_start(&w->model, &w->file);
+	}
 	world_read_everything(w);
 }
 
@@ -237,6 +258,11 @@ void world_restart(struct world *w)
 	world_stop(w);
 	forget(w);
 	world_tell(w, "restart");
-	if (world_start(w))
-		world_read_everything(w);
+	if (world_one_in(w, 3))
+		world_damage_snapshot(w);
+	world_change_file(w);
+	if (!world_start(w))
+		return;
+	model_start(&w->model, &w->file);
+	world_read_everything(w);
 }

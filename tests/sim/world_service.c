@@ -22,6 +22,8 @@ void world_advance(struct world *w, int64_t ms)
 {
 	w->now_ns += ms * 1000000;
 	w->clients.now_ms = unix_ms(w);
+	if (w->latest_ms < w->clients.now_ms)
+		w->latest_ms = w->clients.now_ms;
 }
 
 /* ---- the service ----------------------------------------------------------------------------------------- */
@@ -68,15 +70,29 @@ void world_choose_options(struct world *w)
 	w->commerce_options.carts_capacity = is_tight ? 6 + world_below(w, 8) : 256;
 	w->commerce_options.carts_extents = is_tight ? 4 + world_below(w, 8) : 512;
 	w->commerce_options.payments_capacity = is_tight ? 4 + world_below(w, 8) : 256;
-	w->commerce_options.payments_history = 4096;
-	w->commerce_options.claims_capacity = 2048;
-	w->commerce_options.idempotency_capacity = 8192;
+	w->commerce_options.payments_history = 1024;
+	w->commerce_options.claims_capacity = 1024;
+	w->commerce_options.idempotency_capacity = world_one_in(w, 3) ? 4096 : 64 + world_below(w, 128);
+	w->commerce_options.idempotency_age_ms = world_one_in(w, 3) ? 5000 + world_below(w, 30000) : 86400000;
 	w->commerce_options.carts_ttl_ms = 1000 + world_below(w, 60000);
 	w->commerce_options.payments_ttl_ms = 1000 + world_below(w, 60000);
 	w->commerce_options.seed = w->seed | 1;
-	w->journal_options = (struct journal_options){.durability = JOURNAL_always, .interval_ms = 20, .segment_bytes = 256 << 10,
-		.segments_max = 16, .buffer_bytes = 1 << 20, .directory = w->folder, .fault = fault, .fault_context = w, .retry_ms = 1};
+	w->journal_options = (struct journal_options){.durability = JOURNAL_always, .interval_ms = 20,
+		.segment_bytes = SEGMENT_BYTES, .segments_max = 1024, .buffer_bytes = 64 << 10, .directory = w->folder,
+		.fault = fault, .fault_context = w, .retry_ms = 1};
 	w->clock = (struct shard_clock){unix_ms, monotonic_ns, w};
+	w->has_file = world_one_in(w, 2);
+	world_choose_snapshots(w);
+}
+
+/* Where closed payments are to be forgotten there are many of them. 64 of them must not spread over more than four files: the
+ * history forgets more at once then than payments.history allows (README.md). */
+void world_choose_history(struct world *w)
+{
+	if (!w->clients.pays)
+		return;
+	w->commerce_options.payments_history = 1 + world_below(w, 40);
+	w->journal_options.segment_bytes = SEGMENT_BYTES_OF_PAYMENTS;
 }
 
 bool world_start(struct world *w)
@@ -86,7 +102,9 @@ bool world_start(struct world *w)
 	struct journal_report report;
 	CHECK(store_setup(&w->store, &store) == STATUS_ok, "no store");
 	CHECK(commerce_setup(&w->commerce, &w->commerce_options) == STATUS_ok, "no commerce");
-	struct shard_parts parts = {.store = w->store, .commerce = &w->commerce,
+	world_load_file(w);
+	struct shard_parts parts = {.store = w->store, .commerce = &w->commerce, .commerce_options = &w->commerce_options,
+		.snapshots = &w->snapshot_options,
 		.carts_ttl_ms = w->commerce_options.carts_ttl_ms, .payments_ttl_ms = w->commerce_options.payments_ttl_ms,
 		.journal = &w->journal_options, .publish = on_publication, .publish_context = w, .clock = &w->clock, .is_driven = true};
 	status s = shard_setup(&w->shard, &w->shard_options, &parts, &report);
@@ -96,6 +114,9 @@ bool world_start(struct world *w)
 	w->unix_offset_ms = UNIX_START_MS; /* set right: later than all that was */
 	world_tell(w, "start: %llu records, torn: %d", (unsigned long long)report.records, report.is_torn);
 	w->report->torn += report.is_torn;
+	w->first_seq = 0;
+	if (s == STATUS_ok)
+		world_rest(w);
 	return s == STATUS_ok;
 }
 
@@ -127,7 +148,7 @@ struct message *world_compose(struct world *w, const struct ask *asks, unsigned 
 struct message *world_draw(struct world *w, bool is_plain)
 {
 	struct ask asks[SIM_BATCH_MAX];
-	unsigned count = world_one_in(w, 2) ? 1 : 1 + world_below(w, SIM_BATCH_MAX);
+	unsigned count = w->clients.pays ? SIM_BATCH_MAX : world_one_in(w, 2) ? 1 : 1 + world_below(w, SIM_BATCH_MAX);
 	for (unsigned i = 0; i < count; i++)
 		asks[i] = clients_draw(&w->clients, is_plain);
 	return world_compose(w, asks, count);
@@ -162,6 +183,22 @@ void world_note_done(struct world *w, struct item *item)
 {
 	CHECK(w->done_count < ITEMS_MAX, "too much is done between two looks");
 	w->done[w->done_count++] = item;
+}
+
+static unsigned changes_in(const struct message *m)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < m->count; i++)
+		count += event_is_change(m->asks[i].type);
+	return count;
+}
+
+static unsigned changes_waiting(const struct world *w)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < w->waiting_count; i++)
+		count += changes_in(w->waiting[i]->message);
+	return count;
 }
 
 /* A message arrives. Queries are answered at once, and so is what finds the queue full. */
@@ -214,6 +251,8 @@ void world_deliver_due(struct world *w)
 		if (first == w->flight_count)
 			return;
 		struct message *message = w->flights[first].message;
+		if (changes_waiting(w) + changes_in(message) > EVENTS_MAX)
+			world_turn(w, false);
 		memmove(&w->flights[first], &w->flights[first + 1], (--w->flight_count - first) * sizeof *w->flights);
 		world_deliver(w, message);
 	}
@@ -221,9 +260,28 @@ void world_deliver_due(struct world *w)
 
 /* ---- what the service does ------------------------------------------------------------------------------- */
 
+/* What one turn may append: each change, and the end of whatever is open. */
+static unsigned most_bytes(const struct world *w)
+{
+	unsigned changes = changes_waiting(w), open = 0;
+	for (unsigned i = 1; i <= MODEL_CARTS; i++)
+		open += w->model.carts[i].state == CART_open;
+	for (unsigned i = 1; i <= MODEL_PAYMENTS; i++)
+		open += w->model.payments[i].state == PAYMENT_authorized || w->model.payments[i].state == PAYMENT_partially_captured;
+	return (changes + open + changes) * CHANGE_BYTES;
+}
+
+static void make_room(struct world *w)
+{
+	if (w->unsettled_bytes + most_bytes(w) > AHEAD_BYTES && !w->is_broken)
+		world_settle(w);
+	w->unsettled_bytes += most_bytes(w);
+}
+
 /* One turn of the writer; what it did goes into the list. */
 void world_turn(struct world *w, bool is_failed)
 {
+	make_room(w);
 	uint64_t taken = shard_step(w->shard);
 	if (taken > w->waiting_count)
 		world_fail(w, "%llu messages were taken, %u waited", (unsigned long long)taken, w->waiting_count);

@@ -176,6 +176,10 @@ static size_t fill(struct random *random, union any *e)
 		e->payment.payment = payment(random);
 		e->payment.amount = amount(random, INTEGER_MAX);
 		return sizeof e->payment;
+	case EFFECT_claim_expire:
+		e->claim_expire.claim = id(random);
+		e->claim_expire.reward = id(random);
+		return sizeof e->claim_expire;
 	default: CHECK(false, "effect of type %u", e->head.type);
 	}
 	unreachable();

@@ -41,7 +41,7 @@ static uint16_t free_ports(void)
 	for (unsigned i = 0; i < 1500; i++) {
 		uint16_t port = (uint16_t)(15000 + (start + i) % 1500 * 10);
 		if (port_is_free(port) && port_is_free((uint16_t)(port + 1)) && port_is_free((uint16_t)(port + 2)) &&
-		    port_is_free((uint16_t)(port + 9)))
+		    port_is_free((uint16_t)(port + 8)) && port_is_free((uint16_t)(port + 9)))
 			return port;
 	}
 	fail_msg("no free ports");
@@ -65,8 +65,8 @@ void service_place(struct service *s)
 
 [[noreturn]] static void run_service(const struct service *s, const char *const *sets)
 {
-	char program[512], log[256], base[6][512];
-	const char *argv[2 * (SETS_MAX + 6) + 2];
+	char program[512], log[256], base[7][512];
+	const char *argv[2 * (SETS_MAX + 7) + 3];
 	int count = 0;
 	snprintf(program, sizeof program, "%s/bin/troved", getenv("TROVE_BUILD"));
 	snprintf(log, sizeof log, "%s/log", s->folder);
@@ -75,8 +75,9 @@ void service_place(struct service *s)
 	snprintf(base[2], sizeof base[2], "events.collect=%s", s->collect);
 	snprintf(base[3], sizeof base[3], "events.publish=%s", s->publish);
 	snprintf(base[4], sizeof base[4], "observe.listen=127.0.0.1:%u", s->port + 9u);
+	snprintf(base[5], sizeof base[5], "admin.listen=127.0.0.1:%u", s->port + 8u);
 	argv[count++] = program;
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		argv[count++] = "--set";
 		argv[count++] = base[i];
 	}
@@ -84,7 +85,8 @@ void service_place(struct service *s)
 		argv[count++] = "--set";
 		argv[count++] = sets[i];
 	}
-	argv[count] = NULL;
+	argv[count] = s->argument;
+	argv[count + 1] = NULL;
 	int fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
 	dup2(fd, STDERR_FILENO);
 	execv(program, (char *const *)(uintptr_t)argv);
@@ -198,7 +200,8 @@ int service_connect_unix(const char *path)
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	set_timeouts(fd);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+	if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
+		fail_msg("%s: %s", path, strerror(errno));
 	return fd;
 }
 

@@ -14,8 +14,9 @@
 
 struct service {
 	pid_t pid;
-	uint16_t port;       /* reply; +1 collect, +2 publish, +9 observe */
+	uint16_t port;       /* reply; +1 collect, +2 publish, +8 admin, +9 observe */
 	char folder[128];    /* data.directory and the log */
+	const char *argument; /* one more for its command line, or NULL */
 	char tcp[64], ipc[224], collect[64], publish[64], ipc_path[192];
 };
 

@@ -2,7 +2,7 @@
 # For shell tests: a troved of one's own. Source it from the top of the tree:
 #   . tests/support/service.sh
 # It gives: bin, work (a folder that is removed), port (+0 reply, +1 collect, +2 publish,
-# +9 observe), ok and not_ok and check, service_start, service_stop, metric, finish.
+# +5 for others, +8 admin, +9 observe), ok and not_ok and check, service_start, service_stop, metric, finish.
 
 bin=${TROVE_BUILD:?tests/run sets it}/bin
 work=$(mktemp -d "${TMPDIR:-/tmp}/trove-test.XXXXXX") || exit 70
@@ -52,7 +52,10 @@ pick_port() {
 		END {
 			for (i = 0; i < 1500; i++) {
 				p = 15000 + (start + i) % 1500 * 10
-				if (!taken[p] && !taken[p + 1] && !taken[p + 2] && !taken[p + 9]) { print p; exit }
+				if (!taken[p] && !taken[p + 1] && !taken[p + 2] && !taken[p + 5] && !taken[p + 8] && !taken[p + 9]) {
+					print p
+					exit
+				}
 			}
 		}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
@@ -60,6 +63,8 @@ port=$(pick_port)
 export TROVECTL_URL="tcp://127.0.0.1:$port" TROVECTL_OBSERVE="127.0.0.1:$((port + 9))"
 export TROVECTL_PUBLISH="tcp://127.0.0.1:$((port + 2))"
 ipc=ipc://$work/data/trove.ipc
+# A troved that a test starts by itself must not meet another one at the default addresses.
+export TROVE_OBSERVE_LISTEN='' TROVE_ADMIN_LISTEN=''
 
 wait_until() {
 	tries=0
@@ -82,7 +87,7 @@ service_start() {
 exec_troved() {
 	exec "$bin/troved" --set data.directory="$work/data" --set "events.reply=[tcp://127.0.0.1:$port,$ipc]" \
 		--set "events.collect=tcp://127.0.0.1:$((port + 1))" --set "events.publish=tcp://127.0.0.1:$((port + 2))" \
-		--set "observe.listen=127.0.0.1:$((port + 9))" "$@"
+		--set "observe.listen=127.0.0.1:$((port + 9))" --set "admin.listen=127.0.0.1:$((port + 8))" "$@"
 }
 # shellcheck disable=SC2120  # the signal may be left out
 # Signals it (TERM) and leaves its exit code in $code.

@@ -278,6 +278,7 @@ static void make_batch(struct shopper *s)
 	s->batch_count = s->may_be_refused ? 1 : 1 + random_below(&s->random, SHOP_BATCH);
 	for (size_t i = 0; i < s->batch_count; i++) {
 		s->model[i + 1] = s->model[i];
+		s->payments_before[i] = s->payment_count;
 		make_event(s, &s->model[i + 1], &s->batch[i]);
 	}
 }
@@ -329,6 +330,7 @@ static bool stop_short(struct shopper *s, size_t done)
 {
 	s->put_off++;
 	s->model[0] = s->model[done];
+	s->payment_count = s->payments_before[done];
 	s->batch_count = 0;
 	s->is_waiting = false;
 	return true;
@@ -340,8 +342,12 @@ static bool take_answers(struct shopper *s, char **answer, size_t count, size_t 
 	*replayed = 0;
 	if (count != s->batch_count)
 		return s->reply[0] == '\0' ? false : wrong(s, "%zu answers to %zu events: %.300s", count, s->batch_count, s->reply);
+	for (size_t i = 0; i < count; i++)
+		s->exhausted += strstr(answer[i], "\"code\":\"pool_exhausted\"") != NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (s->may_be_refused && strstr(answer[i], "\"retry\":\"same_id\"") != NULL)
+			return stop_short(s, i);
+		if (s->may_be_stopped && strstr(answer[i], "\"code\":\"draining\"") != NULL)
 			return stop_short(s, i);
 		if (!is_as_made(&s->batch[i], answer[i]))
 			return wrong(s, "%s was answered %s", s->batch[i].text, answer[i]);

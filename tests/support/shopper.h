@@ -51,8 +51,11 @@ struct shopper {
 	uint64_t kept_count;
 	struct shop_payment *payments; /* ended */
 	size_t payment_count, payment_room;
+	size_t payments_before[SHOP_BATCH]; /* how many when that event of the batch was made */
 	uint64_t answered, refused, found_done, found_new, put_off;
+	uint64_t exhausted;  /* answers of pool_exhausted, several in a batch at times */
 	bool may_be_refused; /* refusals by load are no error: one event a message then */
+	bool may_be_stopped; /* the service may be draining: from some event of a batch on all are refused */
 	char reply[64 << 10];
 	char wrong[1024]; /* the first thing that was not as it must be; "": all is well */
 };

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 	struct report report = {};
 	if (strcmp(mode, "nodes") == 0)
 		with_nodes(&report);
-	else if (strcmp(mode, "refused") == 0 && deny_placement())
+	else if (strcmp(mode, "refused") == 0 && deny_placement(false))
 		degraded(&report, "any node: mbind is not permitted, as in a container without CAP_SYS_NICE", NUMA_ANY_NODE);
 	else if (strcmp(mode, "one") == 0)
 		degraded(&report, "any node: node 1 is the only one", 1);

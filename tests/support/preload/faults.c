@@ -1,6 +1,7 @@
 /*
  * Loaded before a troved by LD_PRELOAD: what a bad disk and a bad clock do. Files in the folder TROVE_FAULTS switch it:
  *   sync    fsync, fdatasync and msync fail with EIO
+ *   slow    they take as many milliseconds longer as stand in it
  *   write   pwrite fails with EIO
  *   clock   CLOCK_REALTIME is off by so many milliseconds as stand in it
  */
@@ -39,11 +40,34 @@ static int fail(void)
 	return -1;
 }
 
-VISIBLE int fsync(int fd) { return is_on("sync") ? fail() : ((int (*)(int))next("fsync"))(fd); }
-VISIBLE int fdatasync(int fd) { return is_on("sync") ? fail() : ((int (*)(int))next("fdatasync"))(fd); }
+/* The number that stands in the file; 0: there is none. */
+static int64_t number_in(const char *name)
+{
+	char path[512], text[32] = "";
+	const char *folder = getenv("TROVE_FAULTS");
+	snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "", name);
+	int fd = folder == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof text - 1) < 0)
+		text[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return strtoll(text, NULL, 10);
+}
+
+static bool sync_fails(void)
+{
+	int64_t ms = number_in("slow");
+	struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	if (ms > 0)
+		nanosleep(&wait, NULL);
+	return is_on("sync");
+}
+
+VISIBLE int fsync(int fd) { return sync_fails() ? fail() : ((int (*)(int))next("fsync"))(fd); }
+VISIBLE int fdatasync(int fd) { return sync_fails() ? fail() : ((int (*)(int))next("fdatasync"))(fd); }
 VISIBLE int msync(void *at, size_t bytes, int flags)
 {
-	return is_on("sync") ? fail() : ((int (*)(void *, size_t, int))next("msync"))(at, bytes, flags);
+	return sync_fails() ? fail() : ((int (*)(void *, size_t, int))next("msync"))(at, bytes, flags);
 }
 
 typedef ssize_t write_at(int, const void *, size_t, off_t);
@@ -57,18 +81,10 @@ VISIBLE ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t at) { re
 static int64_t offset_ms(int64_t now_ms)
 {
 	static _Atomic int64_t offset, looked_ms;
-	char path[512], text[32] = "";
-	const char *folder = getenv("TROVE_FAULTS");
-	if (folder == NULL || now_ms - looked_ms < 5)
+	if (getenv("TROVE_FAULTS") == NULL || now_ms - looked_ms < 5)
 		return offset;
 	looked_ms = now_ms;
-	snprintf(path, sizeof path, "%s/clock", folder);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && read(fd, text, sizeof text - 1) < 0)
-		text[0] = '\0';
-	if (fd >= 0)
-		close(fd);
-	offset = strtoll(text, NULL, 10);
+	offset = number_in("clock");
 	return offset;
 }
 

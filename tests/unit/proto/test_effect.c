@@ -133,6 +133,7 @@ static void test_heads(void **)
 	REFUSE(refused, e->head.event_type = EVENT_cart_get);
 	REFUSE(cart_expire, e->head.event_type = EVENT_cart_open);
 	REFUSE(cart_expire, e->head.type = EFFECT_cart_apply);
+	REFUSE(claim_expire, e->head.event_type = EVENT_claim);
 }
 
 static void test_values(void **)

@@ -4,6 +4,7 @@
  */
 #include "engine/base/clock.h"
 #include "engine/base/sanitizer.h"
+#include "tests/support/emulated.h"
 #include "tests/support/valgrind.h"
 #include "tests/support/wire.h"
 
@@ -28,7 +29,7 @@ static void expect(struct wire *w, size_t bytes, const char *told)
 	int64_t took_ms = (clock_monotonic_ns() - start_ns) / 1000000;
 	if (strstr(w->reply, told) == NULL)
 		fail_msg("%.60s...: %.300s, expected %s", message, w->reply, told);
-	if (took_ms > MS_MAX * (is_in_valgrind() ? 20 : 1))
+	if (took_ms > MS_MAX * (is_in_valgrind() || is_in_emulator() ? 20 : 1))
 		fail_msg("%.60s... took %lld ms", message, (long long)took_ms);
 }
 

@@ -96,8 +96,29 @@ static void quotas_are_read_from_both_kinds_of_cgroup(void **state)
 	assert_int_equal(cpu_quota(root), 0);
 	write_file("/sys/fs/cgroup/cpu.max", "150000 100000\n");
 	assert_int_equal(cpu_quota(root), 2);
+
+	/* v2, as the host sees it: a limit higher up holds, too, in whatever order they come */
 	write_file("/sys/fs/cgroup/docker/0123/cpu.max", "400000 100000\n");
+	assert_int_equal(cpu_quota(root), 2);
+	write_file("/sys/fs/cgroup/cpu.max", "max 100000\n");
 	assert_int_equal(cpu_quota(root), 4);
+	write_file("/sys/fs/cgroup/docker/cpu.max", "300000 100000\n");
+	assert_int_equal(cpu_quota(root), 3);
+	write_file("/sys/fs/cgroup/docker/0123/cpu.max", "100000 100000\n");
+	assert_int_equal(cpu_quota(root), 1);
+
+	/* both at once: the smaller one; v1 above the own group */
+	write_file("/proc/self/cgroup", "4:cpu,cpuacct:/app/a/b\n0::/docker/0123\n");
+	write_file("/sys/fs/cgroup/docker/0123/cpu.max", "800000 100000\n");
+	write_file("/sys/fs/cgroup/docker/cpu.max", "max 100000\n");
+	assert_int_equal(cpu_quota(root), 8);
+	write_file("/sys/fs/cgroup/cpu/app/cpu.cfs_quota_us", "500000\n");
+	assert_int_equal(cpu_quota(root), 5);
+
+	/* what is not understood is no limit */
+	write_file("/sys/fs/cgroup/cpu/app/cpu.cfs_quota_us", "many\n");
+	write_file("/sys/fs/cgroup/docker/0123/cpu.max", "\n");
+	assert_int_equal(cpu_quota(root), 0);
 
 	char command[128];
 	snprintf(command, sizeof command, "rm -r %s", root);

@@ -16,6 +16,7 @@
 	O(boolean, sample, on, "sample.on", "false", 0, 0, "", startup, "Whether.") \
 	O(text, sample, path, "sample.path", "/tmp", 0, 0, "", startup, "Where.") \
 	O(list, sample, urls, "sample.urls", "[a,b]", 0, 0, "", startup, "Which.") \
+	O(integer, sample, delay, "service.delay", "0", 0, 9, "", live, "When.") \
 	O(choice, sample, space, "space", "geo", 0, 0, "geo|plane|plan", startup, "What.")
 
 struct sample_options {
@@ -137,6 +138,20 @@ static void environment_sets_and_typing_errors_are_found(void **state)
 	assert_non_null(strstr(f->problem.text, "TROVE_SAMPLE_COUNT"));
 }
 
+static void addresses_from_kubernetes_are_no_options(void **state)
+{
+	struct fixture *f = *state;
+	char *links[] = {(char[]){"TROVE_SERVICE_HOST=10.0.0.1"}, (char[]){"TROVE_SERVICE_PORT=4700"},
+	                 (char[]){"TROVE_SERVICE_PORT_REPLY=4700"}, (char[]){"TROVE_PORT=tcp://10.0.0.1:4700"},
+	                 (char[]){"TROVE_PORT_4700_TCP_ADDR=10.0.0.1"}, (char[]){"TROVE_SERVICE_DELAY=3"}, NULL};
+	assert_true(option_set_environment(&f->set, links, &f->problem));
+	assert_int_equal(f->values.delay, 3);
+	char *typos[] = {(char[]){"TROVE_SERVICE_HOSTS=1"}, (char[]){"TROVE_SERVICE_PORTS=1"}, (char[]){"TROVE_SERVICE_POR=1"},
+	                 (char[]){"TROVE_SERVICE_DELAI=1"}};
+	for (size_t i = 0; i < COUNT_OF(typos); i++)
+		assert_false(option_set_environment(&f->set, (char *[]){typos[i], NULL}, &f->problem));
+}
+
 static void assignments_and_sources(void **state)
 {
 	struct fixture *f = *state;
@@ -171,6 +186,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bad_values_are_named_and_change_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(text_and_lists_have_a_bound, setup, teardown),
 		cmocka_unit_test_setup_teardown(environment_sets_and_typing_errors_are_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(addresses_from_kubernetes_are_no_options, setup, teardown),
 		cmocka_unit_test_setup_teardown(assignments_and_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_printed_can_be_read_again, setup, teardown),
 	};

@@ -129,6 +129,35 @@ static void what_is_not_allowed_is_refused(void **state)
 	assert_memory_equal(&before, &after, sizeof before);
 }
 
+struct slices {
+	bool is_taken;
+	struct sched_attr before, after;
+};
+
+static void *slice(void *argument)
+{
+	struct slices *f = argument;
+	sched_getattr(0, &f->before, sizeof f->before, 0);
+	f->is_taken = thread_ask_short_slices();
+	sched_getattr(0, &f->after, sizeof f->after, 0);
+	return NULL;
+}
+
+static void short_slices_change_nothing_else(void **state)
+{
+	(void)state;
+	struct slices f = {.before.size = sizeof f.before, .after.size = sizeof f.after};
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, slice, &f), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(f.is_taken || f.before.sched_policy != SCHED_OTHER);
+	assert_int_equal(f.after.sched_policy, f.before.sched_policy);
+	assert_int_equal(f.after.sched_nice, f.before.sched_nice);
+	/* Linux before 6.12 tells of no slices, and has no shorter ones. */
+	if (f.is_taken && f.before.sched_runtime != 0)
+		assert_int_equal(f.after.sched_runtime, THREAD_SHORT_SLICE_US * 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +167,7 @@ int main(void)
 		cmocka_unit_test(a_short_text_is_cut),
 		cmocka_unit_test(a_thread_is_pinned_to_what_is_allowed),
 		cmocka_unit_test(what_is_not_allowed_is_refused),
+		cmocka_unit_test(short_slices_change_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,22 @@ static void what_is_too_old_is_new(void **state)
 	expect(w, 1, 11, 16001, IDEMPOTENCY_other, 500);
 }
 
+/* Done again after it was forgotten: from then on it is the second time that counts, and nothing else comes back. */
+static void what_was_forgotten_stays_so(void **state)
+{
+	struct idempotency *w = *state;
+	idempotency_remember(w, id(1), 1, 100, 1000);
+	idempotency_remember(w, id(2), 2, 200, 2000);
+	int64_t later = 2000 + AGE_MS + 1000;
+	expect(w, 1, 1, later, IDEMPOTENCY_new, 0);
+	idempotency_remember(w, id(1), 1, 300, later);
+	expect(w, 1, 1, later, IDEMPOTENCY_same, 300);
+	expect(w, 2, 2, later, IDEMPOTENCY_new, 0);
+	uint64_t oldest;
+	assert_true(idempotency_oldest(w, later, &oldest));
+	assert_int_equal(oldest, 300);
+}
+
 static void positions_may_be_far_apart(void **state)
 {
 	struct idempotency *w = *state;
@@ -115,6 +131,7 @@ int main(void)
 		test(new_same_and_other),
 		test(the_last_capacity_ones_are_known),
 		test(what_is_too_old_is_new),
+		test(what_was_forgotten_stays_so),
 		test(positions_may_be_far_apart),
 		test(ids_of_one_hash_are_told_apart_by_the_caller),
 	};

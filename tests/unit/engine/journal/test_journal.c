@@ -420,6 +420,40 @@ static void all_of_it_on_persistent_memory(void **state)
 	assert_int_equal(code, 0);
 }
 
+/* Everything is dropped while somebody reads; the files wait for the reader. */
+static void drop_and_look(void *context, const struct journal_record *record)
+{
+	struct bench *b = context;
+	struct journal_stat stat;
+	if (record->sequence == 10) {
+		journal_drop_before(b->journal, 12000);
+		clock_sleep_ms(200);
+		journal_stat(b->journal, &stat);
+		assert_int_equal(stat.first, 1);
+	}
+	check_record(&b->checker, record);
+}
+
+static void a_reader_keeps_the_files(void **state)
+{
+	struct bench *b = *state;
+	struct journal_stat stat;
+	uint64_t last;
+	open_bench(b);
+	append_durable(b, 12000, 100);
+	b->checker = (struct checker){};
+	assert_int_equal(journal_read(b->journal, 0, UINT32_MAX, drop_and_look, b, &last), STATUS_ok);
+	assert_int_equal(b->checker.last, 12000);
+	assert_int_equal(b->checker.wrong, 0);
+	for (unsigned tries = 0; tries < 1000; tries++) {
+		journal_stat(b->journal, &stat);
+		if (stat.first > 1)
+			break;
+		clock_sleep_ms(5);
+	}
+	assert_true(stat.first > 1);
+}
+
 #define journal_test(f) cmocka_unit_test_setup_teardown(f, make_bench, remove_bench)
 
 int main(void)
@@ -432,6 +466,7 @@ int main(void)
 		journal_test(full_is_said_and_passes),
 		journal_test(dropped_files_are_reused),
 		journal_test(a_running_journal_is_read),
+		journal_test(a_reader_keeps_the_files),
 		journal_test(an_entry_has_a_greatest_size),
 		journal_test(others_are_kept_out),
 		journal_test(a_missing_journal_is_not_made_by_reading),

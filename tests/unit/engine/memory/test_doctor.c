@@ -3,6 +3,7 @@
 #include "engine/base/sanitizer.h"
 #include "engine/memory/arena.h"
 #include "engine/memory/doctor.h"
+#include "engine/memory/resident.h"
 #include "tests/support/emulated.h"
 
 #include <fcntl.h>
@@ -257,6 +258,85 @@ static void test_reading_explains_the_resident_set(void **state)
 	free(r);
 }
 
+/* Every third page or so, so that there are many ranges. */
+static size_t touch_some(uint8_t *bytes, size_t size)
+{
+	size_t touched_bytes = 0;
+	for (size_t at = 0; at < size; at += 4096)
+		if (rand() % 3 == 0) {
+			bytes[at] = 1;
+			touched_bytes += 4096;
+		}
+	return touched_bytes;
+}
+
+static void near(size_t scanned, size_t without)
+{
+	size_t apart = scanned > without ? scanned - without : without - scanned;
+	if (apart > 256 << 10) /* either reads files, and touches the heap and the stack a little */
+		fail_msg("%zu by a scan, %zu without", scanned, without);
+}
+
+static void test_a_scan_finds_what_smaps_finds(void **state)
+{
+	(void)state;
+	struct resident pages;
+	resident_open(&pages);
+	if (pages.pagemap < 0) {
+		printf("SKIP a scan of pages: this kernel has none (Linux 6.7 has)\n");
+		skip();
+	}
+	resident_close(&pages);
+	struct account account;
+	struct arena plain = {}, huge = {};
+	struct memory_reading *scanned = malloc(sizeof *scanned), *without = malloc(sizeof *without);
+	uint8_t *zero = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	uint8_t *file = mmap(NULL, 64 << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	size_t expected;
+	srand(1);
+	assert_true(zero != MAP_FAILED && file != MAP_FAILED);
+	for (size_t at = 0; at < 4 * MIB; at += 4096)
+		assert_int_equal(*(volatile uint8_t *)&zero[at], 0); /* the one page of zeros is nobody's */
+	for (size_t at = 0; at < 64 << 10; at += 8192)
+		file[at] = *(volatile uint8_t *)&file[at + 4096]; /* half becomes ours, half stays the file's */
+	account_setup(&account, &(struct account_policy){});
+	assert_int_equal(arena_init(&plain, 8 * MIB, &(struct arena_options){.name = "plain", .account = &account}), STATUS_ok);
+	account.policy.pages = REGION_PAGES_transparent;
+	account.policy.prefault = true;
+	assert_int_equal(arena_init(&huge, 8 * MIB, &(struct arena_options){.name = "huge", .account = &account}), STATUS_ok);
+	expected = touch_some(arena_take(&plain, 7 * MIB, 4096), 7 * MIB);
+
+	for (int i = 0; i < 2; i++) {
+		assert_true(reading_take(&account, scanned));
+		assert_true(reading_take_without_scan(&account, without));
+	}
+	assert_int_equal(scanned->holding_count, 2);
+	assert_int_equal(without->holding_count, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(scanned->holdings[i].resident, without->holdings[i].resident);
+	const struct reading_holding *row = scanned->holdings;
+	row += strcmp(row->name, "plain") != 0;
+	assert_in_range(row->resident, expected, expected + 8192);
+	near(scanned->resident, without->resident);
+	near(scanned->anonymous, without->anonymous);
+	near(scanned->huge, without->huge);
+	near(scanned->heap.resident, without->heap.resident);
+	near(scanned->program, without->program);
+	near(scanned->stacks, without->stacks);
+	near(scanned->files, without->files);
+	check_sums(scanned);
+	check_sums(without);
+	arena_deinit(&plain);
+	arena_deinit(&huge);
+	account_teardown(&account);
+	munmap(zero, 4 * MIB);
+	munmap(file, 64 << 10);
+	close(fd);
+	free(scanned);
+	free(without);
+}
+
 static unsigned examine_text(struct fixture *f)
 {
 	struct cursor out;
@@ -299,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading_explains_the_resident_set),
+		cmocka_unit_test(test_a_scan_finds_what_smaps_finds),
 		cmocka_unit_test(test_planted_faults_are_named),
 		cmocka_unit_test(test_a_short_cgroup_is_blamed_on_who_grew),
 	};

@@ -138,16 +138,16 @@ static void threads_know_their_node(void **state)
 
 enum { CHILD_fine, CHILD_no_filter, CHILD_permitted, CHILD_placed, CHILD_silent, CHILD_no_memory };
 
-static int refused(void)
+static int refused(bool and_asking)
 {
 	struct numa numa;
 	size_t size = 16 * page_bytes();
-	if (!deny_placement())
+	if (!deny_placement(and_asking))
 		return CHILD_no_filter;
 	numa_setup(&numa, true);
 	if (numa.is_permitted || numa.can_place)
 		return CHILD_permitted;
-	if (numa.reason[0] == '\0' || (numa.node_count > 1 && strstr(numa.reason, "not permitted") == NULL))
+	if (numa.reason[0] == '\0' || ((and_asking || numa.node_count > 1) && strstr(numa.reason, "not permitted") == NULL))
 		return CHILD_silent;
 	uint8_t *bytes = numa_take(&numa, size, 0);
 	if (bytes == NULL)
@@ -161,14 +161,13 @@ static int refused(void)
 	return numa_place(&wrong, bytes, size, 0) == STATUS_internal ? CHILD_fine : CHILD_placed;
 }
 
-static void a_refused_mbind_is_any_node(void **state)
+static void assert_any_node(bool and_asking)
 {
-	(void)state;
 	int result;
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(refused());
+		_exit(refused(and_asking));
 	assert_int_equal(waitpid(child, &result, 0), child);
 	assert_true(WIFEXITED(result));
 	if (WEXITSTATUS(result) == CHILD_no_filter) {
@@ -176,6 +175,18 @@ static void a_refused_mbind_is_any_node(void **state)
 		skip();
 	}
 	assert_int_equal(WEXITSTATUS(result), CHILD_fine);
+}
+
+static void a_refused_mbind_is_any_node(void **state)
+{
+	(void)state;
+	assert_any_node(false);
+}
+
+static void where_asking_is_refused_it_is_said(void **state)
+{
+	(void)state;
+	assert_any_node(true);
 }
 
 int main(void)
@@ -187,6 +198,7 @@ int main(void)
 		cmocka_unit_test(memory_can_be_used_anywhere),
 		cmocka_unit_test(threads_know_their_node),
 		cmocka_unit_test(a_refused_mbind_is_any_node),
+		cmocka_unit_test(where_asking_is_refused_it_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

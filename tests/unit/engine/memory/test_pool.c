@@ -433,9 +433,50 @@ static void a_handle_is_described_for_people(void **state)
 	pool_teardown(&pool);
 }
 
+/* While somebody listens to the probes borrow and return go the long way: nothing else is different. */
+static void test_watching_changes_nothing(void **state)
+{
+	(void)state;
+	enum { COUNT = 8 };
+	struct pool_options options = {.name = "watched", .object_bytes = 24, .capacity = COUNT, .node = -1};
+	struct pool *pool;
+	struct pool_handle handles[COUNT], more;
+	struct pool_statistics s;
+	void *object;
+	assert_int_equal(pool_setup(&pool, &options), STATUS_ok);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(pool_borrow(pool, &handles[i], &object), STATUS_ok);
+	assert_int_equal(pool_return(pool, &handles[4]), STATUS_ok);
+	pool_watch(pool, true);
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(pool_borrow(pool, &more, &object), STATUS_ok);
+		assert_int_equal(pool_ways(pool), POOL_WAY_watched);
+		assert_int_equal(atomic_load(&pool->free_low), UINT32_MAX); /* the next one is seen, too */
+		assert_int_equal(pool_return(pool, &more), STATUS_ok);
+	}
+	pool_read_statistics(pool, &s);
+	assert_int_equal(s.in_use, 4);
+	assert_int_equal(s.high_water, 5);
+	for (int i = 4; i < COUNT; i++)
+		assert_int_equal(pool_borrow(pool, &handles[i], &object), STATUS_ok);
+	assert_int_equal(pool_borrow(pool, &more, &object), STATUS_pool_exhausted);
+	assert_int_equal(pool_return(pool, &handles[0]), STATUS_ok);
+	pool_watch(pool, false);
+	assert_int_equal(pool_borrow(pool, &handles[0], &object), STATUS_ok);
+	assert_int_equal(pool_ways(pool), 0);
+	assert_int_equal(atomic_load(&pool->free_low), 0); /* the lowest that there was: the short way is back */
+	pool_read_statistics(pool, &s);
+	assert_int_equal(s.high_water, COUNT);
+	assert_int_equal(s.borrowed_total, 5 + 3 + 4 + 1);
+	assert_int_equal(s.exhausted_total, 1);
+	assert_true(pool_is_valid(pool));
+	pool_teardown(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_watching_changes_nothing),
 		cmocka_unit_test(a_handle_is_valid_from_borrow_to_return),
 		cmocka_unit_test(forged_handles_are_refused_in_any_state_of_the_slot),
 		cmocka_unit_test(another_pools_handles_are_refused),

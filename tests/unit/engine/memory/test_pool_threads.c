@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #endif
 /* Pools and real threads: remote returns, statistics beside the owner, cache lines. */
+/* Runs alone: two writers are compared with one, which needs both processors. */
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/base/ring.h"

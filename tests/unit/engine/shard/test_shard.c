@@ -27,6 +27,7 @@ struct fixture {
 
 struct call {
 	struct shard_job job;
+	struct shard *shard;
 	sem_t done;
 	unsigned replies;
 	size_t reply_bytes;
@@ -41,6 +42,7 @@ static void on_done(struct shard_job *job, const void *reply, size_t bytes)
 	call->reply[bytes] = '\0';
 	call->reply_bytes = bytes;
 	call->replies++;
+	shard_finish(call->shard, job, true);
 	sem_post(&call->done);
 }
 
@@ -53,6 +55,7 @@ static void call_init(struct call *call)
 
 static void call_start(struct shard *shard, struct call *call, const void *message, size_t bytes)
 {
+	call->shard = shard;
 	call->job.message = message;
 	call->job.message_bytes = bytes;
 	call->job.received_ns = clock_monotonic_ns();
@@ -205,6 +208,7 @@ static void what_waited_too_long_is_not_done(void **state)
 	static const char message[] = "[{\"type\":\"reward.put\",\"id\":1,\"reward\":1,\"x\":0,\"y\":0,\"radius\":1,"
 	                              "\"deadline_ms\":50},"
 	                              "{\"type\":\"reward.get\",\"reward\":1}]";
+	call.shard = f->shard;
 	call.job.message = message;
 	call.job.message_bytes = sizeof message - 1;
 	call.job.received_ns = clock_monotonic_ns() - 100000000; /* it lay in a queue for 100 ms */
@@ -384,7 +388,7 @@ static void metrics_count_what_happened(void **state)
 	static char page[1 << 16];
 	struct cursor out;
 	cursor_init(&out, page, sizeof page - 1);
-	shard_write_metrics(f->shard, &out);
+	shard_write_metrics(f->shard, &(struct metric_page){&out, METRIC_TEXT});
 	assert_false(out.full);
 	*out.at = '\0';
 	static const char *const lines[] = {

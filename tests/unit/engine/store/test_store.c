@@ -367,6 +367,70 @@ static void test_replicas_are_counted_and_end_together(void **state)
 	account_teardown(&account); /* nothing is left in it */
 }
 
+enum { DIGESTED = 2000 };
+
+static struct reward digested(uint64_t id)
+{
+	struct reward r = make_reward(id, (double)(id % 180), 5);
+	r.kind = id % 2 == 0 ? "coffee" : "tea";
+	r.kind_bytes = id % 2 == 0 ? 6 : 3;
+	r.name = "a name";
+	r.name_bytes = (uint32_t)(id % 7);
+	r.stock = 100;
+	return r;
+}
+
+static uint64_t digest_after(bool is_backwards, bool has_others, const struct reward *last)
+{
+	struct store *store = make_store(false, 2 * DIGESTED);
+	for (uint64_t i = 0; i < DIGESTED; i++) {
+		struct reward other = make_reward(DIGESTED + i, 1, 1), r = digested(is_backwards ? DIGESTED - 1 - i : i);
+		while (has_others && store_put(store, &other) == STATUS_overloaded)
+			store_settle(store);
+		while (store_put(store, &r) == STATUS_overloaded)
+			store_settle(store);
+		store_publish(store);
+		if (has_others)
+			assert_int_equal(store_remove(store, other.id), STATUS_ok);
+	}
+	if (last != NULL)
+		assert_int_equal(store_put(store, last), STATUS_ok);
+	store_publish(store);
+	uint64_t digest = store_digest(store);
+	store_settle(store);
+	assert_true(store_digest(store) == digest);
+	store_teardown(&store);
+	return digest;
+}
+
+/* Whatever way it went, the same rewards are the same; and every field counts. */
+static void test_a_digest_is_of_the_content_alone(void **state)
+{
+	(void)state;
+	uint64_t digest = digest_after(false, false, NULL);
+	assert_true(digest == digest_after(true, false, NULL));
+	assert_true(digest == digest_after(false, true, NULL));
+	struct reward same = digested(7);
+	assert_true(digest == digest_after(false, false, &same));
+	struct reward others[12];
+	for (int i = 0; i < 12; i++)
+		others[i] = digested(7);
+	others[0].x += 1e-9;
+	others[1].y = 6;
+	others[2].radius = 11;
+	others[3].value = 1;
+	others[4].stock = 101;
+	others[5].from_ms = 1;
+	others[6].until_ms--;
+	others[7].per_actor = 2;
+	others[8].taken = 1;
+	others[9].kind = "coffee", others[9].kind_bytes = 6;
+	others[10].name = "other", others[10].name_bytes = 5;
+	others[11].benefit_type = BENEFIT_PERCENT, others[11].benefit_value = 5;
+	for (int i = 0; i < 12; i++)
+		assert_true(digest != digest_after(false, false, &others[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_last_row_wins),
 		cmocka_unit_test(test_a_view_out_of_use_is_sealed),
 		cmocka_unit_test(test_replicas_are_counted_and_end_together),
+		cmocka_unit_test(test_a_digest_is_of_the_content_alone),
 		cmocka_unit_test(test_nothing_is_allocated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,280 @@
+/*
+ * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
+ * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
+ * that did not happen in the end.
+ */
+#include "engine/base/check.h"
+#include "engine/shard/shard_private.h"
+#include "tests/support/journal_files.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { CLAIMS = 8, ROUNDS = 2000, REPLY_BYTES = 1024 };
+enum : int64_t { TTL_MS = 10000, START_MS = 1700000000000 };
+
+struct fixture {
+	char folder[FILES_PATH_BYTES];
+	struct shard_options options;
+	struct option_set set;
+	struct journal_options journal;
+	struct commerce_options commerce_options;
+	struct shard_clock clock;
+	struct store *store;
+	struct commerce commerce;
+	struct shard *shard;
+	int64_t now_ms;
+	unsigned id;
+	_Atomic bool is_broken; /* the disk */
+};
+
+static int64_t unix_ms(void *f) { return ((struct fixture *)f)->now_ms; }
+static int64_t monotonic_ns(void *f) { return ((struct fixture *)f)->now_ms * 1000000; }
+
+static int fault(void *f, enum journal_step step)
+{
+	return ((struct fixture *)f)->is_broken && step == JOURNAL_STEP_write ? EIO : 0;
+}
+
+struct call {
+	struct shard_job job;
+	char reply[REPLY_BYTES];
+	bool is_done;
+};
+
+static void on_done(struct shard_job *job, const void *reply, size_t bytes)
+{
+	struct call *call = (struct call *)job;
+	CHECK(bytes < sizeof call->reply, "a reply of %zu bytes", bytes);
+	memcpy(call->reply, reply, bytes);
+	call->reply[bytes] = '\0';
+	call->is_done = true;
+}
+
+static void open_shard(struct fixture *f)
+{
+	struct store_options store = {.capacity = 100, .readers_max = SHARD_READERS(1), .kernel = "auto"};
+	struct journal_report report;
+	assert_int_equal(store_setup(&f->store, &store), STATUS_ok);
+	assert_int_equal(commerce_setup(&f->commerce, &f->commerce_options), STATUS_ok);
+	struct shard_parts parts = {.store = f->store, .commerce = &f->commerce, .carts_ttl_ms = 1000, .payments_ttl_ms = 1000,
+	                            .claims_ttl_ms = TTL_MS, .journal = &f->journal, .clock = &f->clock, .is_driven = true};
+	if (shard_setup(&f->shard, &f->options, &parts, &report) != STATUS_ok)
+		fail_msg("%s", report.text);
+}
+
+static void close_shard(struct fixture *f)
+{
+	shard_teardown(&f->shard);
+	commerce_teardown(&f->commerce);
+	store_teardown(&f->store);
+}
+
+static int make_fixture(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	make_folder(f->folder);
+	option_add(&f->set, shard_option_rows, shard_option_count, &f->options);
+	option_add(&f->set, commerce_option_rows, commerce_option_count, &f->commerce_options);
+	f->options.workers = 1;
+	f->options.snapshot_bytes = 0;
+	f->journal = small_options(f->folder);
+	f->journal.fault = fault;
+	f->journal.fault_context = f;
+	f->commerce_options.products_capacity = f->commerce_options.carts_capacity = f->commerce_options.carts_extents = 4;
+	f->commerce_options.payments_capacity = f->commerce_options.payments_history = 4;
+	f->commerce_options.claims_capacity = CLAIMS;
+	f->commerce_options.idempotency_capacity = 64;
+	f->commerce_options.seed = 5; /* so that digests are comparable */
+	f->clock = (struct shard_clock){unix_ms, monotonic_ns, f};
+	f->now_ms = START_MS;
+	open_shard(f);
+	*state = f;
+	return 0;
+}
+
+static int remove_fixture(void **state)
+{
+	struct fixture *f = *state;
+	close_shard(f);
+	remove_folder(f->folder);
+	free(f);
+	return 0;
+}
+
+static void send(struct fixture *f, struct call *call, const char *message)
+{
+	*call = (struct call){.job.message = message, .job.message_bytes = strlen(message), .job.done = on_done,
+	                      .job.received_ns = monotonic_ns(f), .job.received_ms = f->now_ms};
+	shard_handle(f->shard, &call->job);
+	shard_step(f->shard);
+}
+
+/* Sends it and says what came. */
+static void ask(struct fixture *f, struct call *call, const char *message)
+{
+	send(f, call, message);
+	assert_true(shard_settle(f->shard, 20000));
+	assert_true(call->is_done);
+}
+
+static void expect(struct fixture *f, const char *message, const char *text)
+{
+	struct call call;
+	ask(f, &call, message);
+	if (strstr(call.reply, text) == NULL)
+		fail_msg("no %s in %s", text, call.reply);
+}
+
+static void put_reward(struct fixture *f, unsigned reward, const char *more)
+{
+	char message[256];
+	snprintf(message, sizeof message, "{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":9%s}", ++f->id,
+	         reward, more);
+	expect(f, message, "\"ok\"");
+}
+
+static void claim(struct fixture *f, unsigned actor, unsigned reward, const char *text)
+{
+	char message[256];
+	snprintf(message, sizeof message, "{\"type\":\"claim\",\"id\":%u,\"actor\":%u,\"reward\":%u,\"x\":1,\"y\":1}", ++f->id, actor,
+	         reward);
+	expect(f, message, text);
+}
+
+/* Time goes on, and the writer looks what ended. */
+static void pass(struct fixture *f, int64_t ms)
+{
+	f->now_ms += ms;
+	for (unsigned i = 0; i < 3; i++, f->now_ms += 100)
+		shard_step(f->shard);
+	assert_true(shard_settle(f->shard, 20000));
+}
+
+static uint32_t held(const struct fixture *f) { return slots_in_use(&f->commerce.claims.slots); }
+
+static void start_again(struct fixture *f)
+{
+	uint64_t digest = commerce_digest(&f->commerce);
+	close_shard(f);
+	open_shard(f);
+	assert_true(commerce_is_valid(&f->commerce));
+	assert_true(commerce_digest(&f->commerce) == digest);
+}
+
+static void a_full_pool_empties_with_time(void **state)
+{
+	struct fixture *f = *state;
+	put_reward(f, 7, "");
+	for (unsigned actor = 1; actor <= CLAIMS; actor++)
+		claim(f, actor, 7, "claimed");
+	claim(f, 99, 7, "pool_exhausted");
+	claim(f, 1, 7, "already_claimed");
+	pass(f, TTL_MS - 1000);
+	assert_int_equal(held(f), CLAIMS);
+	claim(f, 99, 7, "pool_exhausted");
+	pass(f, 3000);
+	assert_int_equal(held(f), 0);
+	start_again(f);
+	claim(f, 99, 7, "claimed");
+	claim(f, 1, 7, "claimed");
+	claim(f, 1, 7, "already_claimed");
+}
+
+static void a_small_pool_serves_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	put_reward(f, 7, "");
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		claim(f, 1000 + round, 7, "claimed");
+		pass(f, TTL_MS / 4);
+		assert_in_range(held(f), 1, CLAIMS);
+	}
+	start_again(f);
+}
+
+static void a_stock_is_not_given_out_twice(void **state)
+{
+	struct fixture *f = *state;
+	char more[96];
+	int64_t until_ms = f->now_ms + 10 * TTL_MS;
+	snprintf(more, sizeof more, ",\"stock\":3,\"until\":%lld", (long long)until_ms);
+	put_reward(f, 8, more);
+	for (unsigned actor = 1; actor <= 3; actor++)
+		claim(f, actor, 8, "claimed");
+	pass(f, 5 * TTL_MS);
+	assert_int_equal(held(f), 3);
+	claim(f, 4, 8, "out_of_stock");
+	claim(f, 1, 8, "already_claimed");
+	/* Its end; then the same time once more, in which an event may come late. */
+	pass(f, until_ms - f->now_ms + TTL_MS / 2);
+	assert_int_equal(held(f), 3);
+	pass(f, TTL_MS);
+	assert_int_equal(held(f), 0);
+	start_again(f);
+	claim(f, 5, 8, "not_active");
+}
+
+static void one_whose_reward_is_gone_goes(void **state)
+{
+	struct fixture *f = *state;
+	char message[96];
+	put_reward(f, 8, ",\"stock\":3");
+	claim(f, 1, 8, "claimed");
+	snprintf(message, sizeof message, "{\"type\":\"reward.remove\",\"id\":%u,\"reward\":8}", ++f->id);
+	expect(f, message, "\"ok\"");
+	pass(f, TTL_MS / 2);
+	assert_int_equal(held(f), 1);
+	pass(f, TTL_MS);
+	assert_int_equal(held(f), 0);
+	start_again(f);
+}
+
+/* ---- queries and crashes --------------------------------------------------------------------------- */
+
+static void a_put_is_seen_before_it_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	static const char put[] = "{\"type\":\"reward.put\",\"id\":1,\"reward\":5,\"x\":1,\"y\":1,\"radius\":9}";
+	static const char locate[] = "{\"type\":\"locate\",\"x\":1,\"y\":1}";
+	struct call call, query;
+	f->is_broken = true;
+	send(f, &call, put);
+	send(f, &query, locate);
+	assert_non_null(strstr(query.reply, "\"count\":1"));
+	assert_false(call.is_done);
+	/* It ends there: it was never answered, and it never was. */
+	close_shard(f);
+	assert_false(call.is_done);
+	f->is_broken = false;
+	open_shard(f);
+	expect(f, locate, "\"count\":0");
+	ask(f, &call, put);
+	assert_non_null(strstr(call.reply, "\"ok\""));
+	assert_null(strstr(call.reply, "replayed"));
+	/* What was answered stays. */
+	close_shard(f);
+	open_shard(f);
+	expect(f, locate, "\"count\":1");
+}
+
+#define life_test(f) cmocka_unit_test_setup_teardown(f, make_fixture, remove_fixture)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		life_test(a_full_pool_empties_with_time),
+		life_test(a_small_pool_serves_for_ever),
+		life_test(a_stock_is_not_given_out_twice),
+		life_test(one_whose_reward_is_gone_goes),
+		life_test(a_put_is_seen_before_it_is_kept),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
