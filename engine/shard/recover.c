@@ -83,10 +83,8 @@ static status put_reward(struct shard *shard, const struct effect_head *effect)
 	struct identifier id = {wire.low, wire.high, (effect->flags & EVENT_REWARD_IS_UUID) != 0};
 	struct reward reward;
 	bool is_put = effect->type == EFFECT_reward_put;
-	if (is_put) {
+	if (is_put) /* none of it is taken yet: count_taken says at the end what is */
 		reward = handler_reward_of((const struct effect_reward_put *)(const void *)effect);
-		reward.taken = claims_taken(&shard->parts.commerce->claims, id);
-	}
 	for (unsigned tries = 0;; tries++) {
 		status s = is_put ? store_put(shard->state.store, &reward) : store_remove(shard->state.store, id);
 		if (s != STATUS_overloaded || tries == 2)

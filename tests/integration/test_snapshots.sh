@@ -221,6 +221,22 @@ state $round >"$work/after"
 check 'no room, killed: the state is the same' cmp -s "$work/before" "$work/after"
 service_stop
 
+# ---- a claim that is forgotten behind a snapshot ------------------------------------------------------------
+# A start must not take it from the snapshot's count of what is left.
+start --set data.directory="$work/forgotten" --set claims.ttl_ms=1000
+until=$(($(date +%s) * 1000 + 2000))
+printf '[{"type":"reward.put","id":1,"reward":2000,"x":1,"y":1,"radius":50,"stock":3,"until":%s},%s]\n' "$until" \
+	'{"type":"claim","id":2,"actor":5,"reward":2000,"x":1,"y":1}' | send >"$work/out"
+holds 'forgotten: claimed' '"remaining":2' "$work/out"
+curl -s -X POST "http://127.0.0.1:$((port + 8))/snapshot" >"$work/out"
+check 'forgotten: in a snapshot' wait_until has_made 1
+remains() { "$bin/trovectl" send '{"type":"reward.get","reward":2000}' | grep -q "\"remaining\":$1"; }
+check 'forgotten: given back' wait_until remains 3
+service_stop KILL
+start --set data.directory="$work/forgotten" --set claims.ttl_ms=1000
+check 'forgotten: also after a start' remains 3
+service_stop
+
 # ---- never ------------------------------------------------------------------------------------------------
 run 0 'never: the bill' "$bin/troved" --check --set data.snapshot_bytes=0
 check 'never: no lines of it' test "$(grep -c 'snapshot_bytes' "$work/out")" -eq 0
