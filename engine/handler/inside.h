@@ -31,8 +31,9 @@ void cart_show(const struct cart *cart, const struct cart_totals *totals, enum c
 void evict_cart(struct state *state, const struct effect_head *effect, struct wire_id cart);
 void evict_payment(struct state *state, const struct effect_head *effect, struct wire_id payment);
 
-/* A payment of the pool, or a closed one out of the journal. false: there is none. */
-bool payment_find(const struct state *state, struct identifier id, struct payment *payment);
+/* A payment of the pool, or a closed one out of the journal. STATUS_not_found: there is none; STATUS_internal: its record
+ * cannot be read now, so nothing may be decided about it. */
+status payment_find(const struct state *state, struct identifier id, struct payment *payment);
 /* Plans authorize on a payment that shall be new; the planned record and, if needed, its victim. */
 status payment_plan_new(const struct state *state, const struct planning *p, const struct payment *asked, int64_t amount,
                         struct payment *after, struct victim *victim);

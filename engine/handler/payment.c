@@ -74,33 +74,49 @@ static void see_closed(void *context, const struct journal_record *record)
 	c->is_found = true;
 }
 
-/* Closed ones stand in the journal; of several records of one the last counts. */
-static bool find_closed(const struct state *state, struct identifier id, struct payment *payment)
+/* The newest place of the id's hash below another; 0: there is none. */
+static uint64_t place_below(const struct idempotency *history, struct identifier id, uint64_t below)
+{
+	uint64_t newest = 0;
+	for (struct idempotency_found f = idempotency_find(history, id, 0, 0); f.match != IDEMPOTENCY_new;
+	     f = idempotency_next(history, id, 0, 0, &f))
+		if (f.position < below && f.position > newest)
+			newest = f.position;
+	return newest;
+}
+
+/* Closed ones stand in the journal; of several records of one the last counts, so the newest is read first, and older
+ * ones only behind another id of the same hash. What cannot be read is not taken for what is not there. */
+static status find_closed(const struct state *state, struct identifier id, struct payment *payment)
 {
 	const struct idempotency *history = &state->commerce->payment_history;
 	struct closed closed = {.id = id_pack(id)};
-	uint64_t newest = 0;
 	if (state->journal == NULL)
-		return false;
-	for (struct idempotency_found f = idempotency_find(history, id, 0, 0); f.match != IDEMPOTENCY_new;
-	     f = idempotency_next(history, id, 0, 0, &f)) {
-		closed.is_found = false;
-		if (f.position < newest || journal_fetch(state->journal, f.position, see_closed, &closed) != STATUS_ok ||
-		    !closed.is_found)
-			continue;
-		newest = f.position;
-		*payment = closed.payment;
+		return STATUS_not_found;
+	for (uint64_t at = place_below(history, id, UINT64_MAX); at != 0; at = place_below(history, id, at)) {
+		status s = journal_fetch(state->journal, at, see_closed, &closed);
+		if (s != STATUS_ok && s != STATUS_not_found)
+			return STATUS_internal;
+		if (closed.is_found) {
+			*payment = closed.payment;
+			return STATUS_ok;
+		}
 	}
-	return newest != 0;
+	return STATUS_not_found;
 }
 
-bool payment_find(const struct state *state, struct identifier id, struct payment *payment)
+status payment_find(const struct state *state, struct identifier id, struct payment *payment)
 {
 	const struct payment *open = payments_find(&state->commerce->payments, id);
 	if (open == NULL)
 		return find_closed(state, id, payment);
 	*payment = *open;
-	return true;
+	return STATUS_ok;
+}
+
+static status refuse_unreadable(const struct planning *p)
+{
+	return refuse(p, STATUS_internal, "payment", "the payment's record in the journal cannot be read back now");
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------- */
@@ -149,9 +165,11 @@ status payment_plan_new(const struct state *state, const struct planning *p, con
                         struct payment *after, struct victim *victim)
 {
 	struct payment before = {};
-	bool exists = payment_find(state, id_unpack(asked->id, false), &before);
+	status found = payment_find(state, id_unpack(asked->id, false), &before);
+	if (found == STATUS_internal)
+		return refuse_unreadable(p);
 	*after = *asked;
-	status s = payment_plan(exists ? &before : NULL, PAYMENT_DO_authorize, amount, after);
+	status s = payment_plan(found == STATUS_ok ? &before : NULL, PAYMENT_DO_authorize, amount, after);
 	if (s != STATUS_ok)
 		return refuse_payment(p, s, &before, PAYMENT_DO_authorize);
 	return find_place(state, p, after, victim);
@@ -202,8 +220,10 @@ static status plan_change(const struct state *state, const struct planning *p, s
 {
 	struct payment before = {}, after;
 	struct victim victim = {};
-	bool exists = payment_find(state, id_of(payment, p->event->head->flags, EVENT_PAYMENT_IS_UUID), &before);
-	status s = payment_plan(exists ? &before : NULL, event, amount == AMOUNT_ALL ? PAYMENT_ALL : amount, &after);
+	status found = payment_find(state, id_of(payment, p->event->head->flags, EVENT_PAYMENT_IS_UUID), &before);
+	if (found == STATUS_internal)
+		return refuse_unreadable(p);
+	status s = payment_plan(found == STATUS_ok ? &before : NULL, event, amount == AMOUNT_ALL ? PAYMENT_ALL : amount, &after);
 	if (s != STATUS_ok)
 		return refuse_payment(p, s, &before, event);
 	s = find_place(state, p, &after, &victim);
@@ -262,8 +282,12 @@ status read_payment_get(const struct state *state, const struct event *event, st
 	const struct payment_key_record *r = event->payment_key;
 	struct payment payment;
 	struct payment_record record;
-	if (!payment_find(state, id_of(r->payment, r->head.flags, EVENT_PAYMENT_IS_UUID), &payment))
-		return refuse_payment(&(struct planning){.problem = problem}, STATUS_not_found, NULL, PAYMENT_DO_void);
+	const struct planning p = {.problem = problem};
+	status found = payment_find(state, id_of(r->payment, r->head.flags, EVENT_PAYMENT_IS_UUID), &payment);
+	if (found == STATUS_internal)
+		return refuse_unreadable(&p);
+	if (found != STATUS_ok)
+		return refuse_payment(&p, STATUS_not_found, NULL, PAYMENT_DO_void);
 	payment_show(&payment, &record);
 	reply_payment(reply, event, (struct change_note){}, &record);
 	return STATUS_ok;
