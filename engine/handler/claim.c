@@ -117,7 +117,13 @@ static status claim_plan(const struct state *state, const struct planning *p, st
 	/* Several refusals may apply: the one that comes first among the codes is told. */
 	bool has_cart = (r->head.flags & EVENT_HAS_CART) != 0;
 	status with_cart = has_cart ? check_cart(state, p, e) : STATUS_ok;
-	if (with_cart == STATUS_not_found || with_cart == STATUS_invalid_state)
+	if (with_cart == STATUS_not_found)
+		return with_cart;
+	if (claims_find(&state->commerce->claims, id_of(r->head.id, r->head.flags, EVENT_ID_IS_UUID)) != NULL) {
+		p->problem->cart_state = (enum cart_state)0;
+		return refuse_claim(p, STATUS_already_exists);
+	}
+	if (with_cart == STATUS_invalid_state)
 		return with_cart;
 	status s = check_reward(state, p, &reward);
 	if (s != STATUS_ok)

@@ -143,8 +143,27 @@ static void the_earlier_code_wins(void **state)
 	instance_destroy(&i);
 }
 
+/* Also when the window of ids has forgotten it: the claim itself has not. */
+static void an_id_that_exists_is_told_before_what_the_reward_says(void **state)
+{
+	(void)state;
+	static const char claim[] = "{\"type\":\"claim\",\"id\":700000,\"actor\":1,\"reward\":1,\"x\":0,\"y\":0}";
+	struct instance *i = instance_create(&(struct commerce_options){.seed = 1, .claims_capacity = CLAIMS_MAX}, false);
+	put_reward(i, 1, 0);
+	must(i, claim);
+	static const unsigned ways[] = {0, FAR, INACTIVE, FAR | INACTIVE, GONE};
+	for (unsigned k = 0; k < sizeof ways / sizeof *ways; k++) {
+		put_reward(i, 1, ways[k]);
+		assert_int_equal(instance_do(i, claim), STATUS_already_exists);
+	}
+	instance_destroy(&i);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(the_earlier_code_wins)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_earlier_code_wins),
+		cmocka_unit_test(an_id_that_exists_is_told_before_what_the_reward_says),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
