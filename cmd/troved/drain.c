@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { TICK_MS = 20, TURN_MS = 5, LINGER_MS = 100, FLUSH_LEAST_MS = 500, CLOSE_TURNS = 50, AGREE_MS = 2000 };
+enum { TICK_MS = 20, TURN_MS = 5, LINGER_MS = 100, FLUSH_LEAST_MS = 500, CLOSE_TURNS = 1000, AGREE_MS = 2000 };
 
 void service_announce(struct service *service, const char *state)
 {
