@@ -122,7 +122,8 @@ KINDS = {
         "ingress": [{"from!": [PEER], "ports!": POLICY_PORTS}], "egress": [{"to!": [PEER], "ports!": POLICY_PORTS}]}},
     "monitoring.coreos.com/v1 PodMonitor": {"metadata!": METADATA, "spec!": {
         "selector!": SELECTOR, "namespaceSelector": {"any": BOOL, "matchNames": [NAME]},
-        "podMetricsEndpoints!": [{"port!": PORT_NAME, "path!": PATH, "interval": DURATION, "scrapeTimeout": DURATION}]}},
+        "podMetricsEndpoints!": [{"port!": PORT_NAME, "path!": PATH, "interval": DURATION, "scrapeTimeout": DURATION,
+                                  "relabelings!": [{"targetLabel!": one_of("job"), "replacement!": one_of("trove")}]}]}},
     "v1 PersistentVolumeClaim": {"metadata!": METADATA, "spec!": {
         "accessModes!": [one_of("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany")],
         "storageClassName": NAME, "volumeMode": one_of("Filesystem", "Block"), "resources!": {"requests!": {"storage!": QUANTITY}}}},

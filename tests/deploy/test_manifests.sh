@@ -54,11 +54,13 @@ breaks 'which is longer' $base/deployment.yaml 's/terminationGracePeriodSeconds:
 breaks 'only an init container' \
 	$base/deployment.yaml 's/^        - name: shop$/        - name: shop\n          restartPolicy: Always/'
 breaks 'Service trove: the pods it chooses have no port' \
-	$base/service.yaml 's/targetPort: publish/targetPort: other/'
+	$base/service.yaml 's/targetPort: 4702/targetPort: 4799/'
 breaks 'Service trove: its selector chooses no pod' $base/service.yaml 's/name: shop/name: other/'
 breaks 'NetworkPolicy trove: the pods it chooses have no port' \
-	$base/networkpolicy.yaml 's/port: observe/port: 9999/'
+	$base/networkpolicy.yaml 's/port: 9090/port: 9999/'
 breaks 'PodMonitor trove: the pods it chooses have no port' $base/podmonitor.yaml 's/port: observe/port: metrics/'
+breaks 'relabelings: is missing' $base/podmonitor.yaml '/relabelings:/,$d'
+breaks 'expected one of trove' $base/podmonitor.yaml 's/replacement: trove/replacement: troves/'
 breaks 'expected a duration' $base/podmonitor.yaml 's/interval: 15s/interval: 15/'
 breaks 'there is no other.yaml' $base/kustomization.yaml 's/service.yaml/other.yaml/'
 breaks 'expected a quantity' kubernetes/overlays/durable/claim.yaml 's/16Gi/16GiB/'
