@@ -138,9 +138,13 @@ static void turn(const struct faults *f, const char *name, const char *text)
 		assert_int_equal(unlink(path), 0);
 		return;
 	}
-	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+	/* Whole or not at all: it is read meanwhile. */
+	char making[sizeof path + 8];
+	snprintf(making, sizeof making, "%s.new", path);
+	int fd = open(making, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
 	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 	close(fd);
+	assert_int_equal(rename(making, path), 0);
 }
 
 static void device_fails(const char *what)
@@ -210,7 +214,7 @@ static void who_leaves_before_the_answer(void **state)
 	struct peer p;
 	(void)state;
 	place(&f);
-	turn(&f, "slow", "1500");
+	turn(&f, "slow", "60000"); /* until it is turned off */
 	assert_true(peer_open(&p, f.service.port));
 	assert_true(peer_send(&p, authorize));
 	assert_true(service_metric_becomes(&f.service, "trove_replies_held", 1));

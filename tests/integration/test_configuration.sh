@@ -155,7 +155,7 @@ bad 69 'bound observe port' "observe.listen: cannot listen on 127.0.0.1:$((port 
 	--set observe.listen="127.0.0.1:$((port + 9))" --set log.level=error
 run 0 'the first one still answers' "$bin/trovectl" ping
 
-file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 2000\nevents:\n  contexts: 7\n'
+file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 5000\nevents:\n  contexts: 7\n'
 kill -s HUP "$service"
 check 'reload is logged' wait_until grep -q 'live options were read again' "$work/log"
 holds 'a live change' "log.level: 'debug', was 'info'" "$work/log"
@@ -166,10 +166,12 @@ check 'a bad file changes nothing' wait_until grep -q "nothing was changed: .*c.
 
 "$bin/trovectl" watch service.state --count 1 >"$work/watched" 2>/dev/null &
 watcher=$!
-sleep 0.3
+# PUB sends to every peer that it has: then the watcher hears.
+watches() { [ "$(metric trove_peers)" = 1 ]; }
+check 'the watcher is there' wait_until watches
 kill -s TERM "$service"
-check 'not ready while draining' wait_until \
-	test "$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$((port + 9))/readyz")" = 503
+drains() { [ "$(curl -s -o "$work/ready" -w '%{http_code}' "http://127.0.0.1:$((port + 9))/readyz")" = 503 ]; }
+check 'not ready while draining' wait_until drains
 holds 'the reason' '"draining"' "$work/ready"
 run 0 'still answers during drain_delay' "$bin/trovectl" ping
 equal 'health says so' 'not ready: draining' "$("$bin/trovectl" health)"
@@ -177,6 +179,7 @@ code=0
 wait "$service" || code=$?
 service=
 equal 'drained with exit code 0' 0 "$code"
+timeout 30 tail --pid="$watcher" -f /dev/null || kill "$watcher"
 wait "$watcher"
 holds 'service.state was published' 'service.state {"type":"service.state","state":"draining"' "$work/watched"
 
@@ -202,7 +205,7 @@ cp "$bin/trovectl" "$open/"
 # may NAME EXPECTED_CODE GROUP: another user's ping over it.
 may() {
 	run "$2" "$1" setpriv --reuid 20001 --regid "$3" --clear-groups \
-		"$open/trovectl" ping --url "ipc://$open/t.ipc" --timeout-ms 500
+		"$open/trovectl" ping --url "ipc://$open/t.ipc" --timeout-ms 5000
 }
 for access in user group everybody; do
 	service_start --set "events.reply=[tcp://127.0.0.1:$port,ipc://$open/t.ipc]" --set events.ipc_access=$access

@@ -69,14 +69,23 @@ sums() { awk '{ a[$7] += $3; c[$7] += $4; r[$7] += $5; v[$7] += $6 } END { for (
 
 # ---- beside a running service -------------------------------------------------------------------------
 start
-payments 1 $size | send >"$work/replies" &
+# Somebody writes for as long as is looked.
+{
+	payments 1 $size | send
+	n=5000
+	while [ ! -e "$work/enough" ] && [ $n -lt 9000 ]; do
+		n=$((n + 1))
+		products $n 50 | send
+	done
+} >"$work/replies" &
 sender=$!
-wait_until test -e "$folder/0000000000000003.journal"
+is_under_way() { [ "$(metric trove_journal_seq)" -gt 50 ]; }
+check 'changes are under way' wait_until is_under_way
 right=0
 seq=0
 more=0
 look=0
-while [ $look -lt $looks ]; do
+while [ $look -lt $looks ] || { [ $more -lt 2 ] && [ $look -lt 200 ]; }; do
 	look=$((look + 1))
 	"$ctl" ledger --data "$work/data" >"$work/look.$look" 2>"$work/err" && grep -q 'agree' "$work/err" && right=$((right + 1))
 	now=$(sed -n 's/^read up to seq \([0-9]*\), while the service runs$/\1/p' "$work/err")
@@ -85,6 +94,8 @@ while [ $look -lt $looks ]; do
 	seq=${now:-0}
 	equal "look $look: nothing beyond what it says" '' "$(awk -F, -v seq="$seq" 'NR > 1 && $1 > seq' "$work/look.$look")"
 done
+looks=$look
+: >"$work/enough"
 wait $sender
 equal 'every look adds up' $looks $right
 check "most looks saw more ($more)" test $more -gt 1

@@ -1,7 +1,7 @@
 /*
  * Loaded before a troved by LD_PRELOAD: what a bad disk and a bad clock do. Files in the folder TROVE_FAULTS switch it:
  *   sync    fsync, fdatasync and msync fail with EIO
- *   slow    they take as many milliseconds longer as stand in it
+ *   slow    they take as many milliseconds longer as stand in it, or until it is gone
  *   write   pwrite fails with EIO
  *   clock   CLOCK_REALTIME is off by so many milliseconds as stand in it
  */
@@ -56,10 +56,8 @@ static int64_t number_in(const char *name)
 
 static bool sync_fails(void)
 {
-	int64_t ms = number_in("slow");
-	struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-	if (ms > 0)
-		nanosleep(&wait, NULL);
+	for (int64_t slept = 0; slept < number_in("slow"); slept += 5)
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	return is_on("sync");
 }
 

@@ -33,6 +33,7 @@ struct bench {
 	struct journal_report report;
 	struct checker checker;
 	_Atomic bool must_fail;
+	_Atomic unsigned syncs;
 	/* Where each record of a file lies, by sequence; filled by note_place. */
 	uint64_t number[PLACES_MAX], offset[PLACES_MAX];
 };
@@ -66,6 +67,7 @@ static status open_bench(struct bench *b)
 static int must_fail(void *context, enum journal_step step)
 {
 	struct bench *b = context;
+	b->syncs += step == JOURNAL_STEP_sync;
 	return step == JOURNAL_STEP_sync && b->must_fail ? EIO : 0;
 }
 
@@ -431,7 +433,11 @@ static void torn_group(struct bench *b, uint64_t durable, uint64_t more, size_t 
 		clock_sleep_ms(1);
 		journal_stat(b->journal, &stat);
 	} while (stat.files_ahead < 2 || (is_recycled && stat.files > 2));
-	/* A mark is written at rest; let it not come between. */
+	/* A mark is written at rest, once; let it not come between: wait for its sync, or until it was there before. */
+	unsigned before = atomic_load(&b->syncs);
+	for (unsigned i = 0; i < 1000 && atomic_load(&b->syncs) == before; i++)
+		clock_sleep_ms(1);
+	clock_sleep_ms(20);
 	b->must_fail = true;
 	copy_folder(b->folder, old);
 	for (uint64_t i = 0; i < more && append_one(b->journal, &last) == STATUS_ok; i++)

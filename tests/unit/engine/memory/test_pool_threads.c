@@ -360,23 +360,28 @@ static void writers_of_neighbouring_objects_do_not_share_lines(void **state)
 		print_message("SKIP: false sharing: not on the processor itself\n");
 		skip();
 	}
-	double best[2] = {};
-	unsigned rounds[2] = {};
+	/* On one line, on lines of their own, on pages of their own. */
+	double best[3] = {};
+	unsigned rounds[3] = {};
 	/* The processor is shared below us, too: the best of several is what the layout allows. */
-	for (unsigned i = 0; i < TRIES && rounds[1] < ROUNDS_ENOUGH && best[1] < 1.9; i++) {
-		for (unsigned k = 0; k < 2; k++) {
-			options.shared_lines = k;
+	for (unsigned i = 0; i < TRIES && (rounds[1] < ROUNDS_ENOUGH || rounds[2] < ROUNDS_ENOUGH) && best[1] < 1.9; i++) {
+		for (unsigned k = 0; k < 3; k++) {
+			options.shared_lines = k > 0;
+			options.object_bytes = k == 2 ? 4096 : 16;
 			double ratio = scaling(&options);
 			rounds[k] += ratio > 0;
 			best[k] = ratio > best[k] ? ratio : best[k];
 		}
 	}
-	if (rounds[1] == 0) {
+	if (rounds[0] == 0 || rounds[1] == 0 || rounds[2] == 0) {
 		print_message("SKIP: false sharing: the machine never let two threads run at once\n");
 		skip();
 	}
-	print_message("two writers reach %.2f times one; on one line %.2f\n", best[1], best[0]);
-	assert_true(best[1] >= 1.9);
+	print_message("two writers reach %.2f times one; on one line %.2f; on pages of their own %.2f\n", best[1], best[0], best[2]);
+	/* Where two processors are not worth two, the machine's own limit is what separate pages reach. */
+	double due = best[2] < 1.9 ? 0.95 * best[2] : 1.9;
+	assert_true(best[1] >= due);
+	assert_true(best[1] > 1.2 * best[0]);
 }
 
 int main(void)
