@@ -205,7 +205,7 @@ test: programs tests check-headers ## build and run all tests; T=text runs those
 tidy: ## check the house rules alone: floors, guards, banned calls, ...
 	$(quiet)tests/tidy/tidy
 
-scripts := $(sort $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env (ba)?sh' $$(find .ci deploy tests cmd -type f \
+scripts := $(sort $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env (ba)?sh' $$(find .ci deploy tests cmd engine -type f \
 	-not -path '*/node_modules/*' -not -path '*/corpus/*' 2>/dev/null) /dev/null))
 shellcheck: ## check every shell script
 	$(quiet)shellcheck -x $(scripts)
@@ -237,7 +237,7 @@ build/analyze/%.ok: %.c build/analyze/flags .clang-tidy tests/analyze/file tests
 valgrind := valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite
 valgrind: tests ## run the unit tests in valgrind; T=text others; VALGRIND=... further options
-	$(quiet)TEST_TIMEOUT=300 TEST_EMULATOR='$(valgrind) $(VALGRIND)' tests/run $(out) '$(or $(T),unit/)'
+	$(quiet)TEST_TIMEOUT=900 TEST_EMULATOR='$(valgrind) $(VALGRIND)' tests/run $(out) '$(or $(T),unit/)'
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (20) each, from its corpus
 	$(quiet)$(MAKE) CC=clang SAN=fuzzer fuzzers
