@@ -39,7 +39,8 @@ static void print_help(void)
 	     "\n"
 	     "'trovectl COMMAND --help' says more and gives an example.\n"
 	     "example: trovectl send '{\"type\":\"locate\",\"x\":-122.41,\"y\":37.78}'\n"
-	     "exit codes: 0 ok, 1 the operation failed, 64 usage, 65 bad data, 69 cannot reach");
+	     "exit codes: 0 ok, 1 the operation failed, 64 usage, 65 bad data, 66 no such file, 69 cannot reach,\n"
+	     "71 no memory, 73 cannot make a file, 74 cannot read or write it");
 }
 
 static int usage(const char *text, const char *word)

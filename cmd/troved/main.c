@@ -44,7 +44,8 @@ static const char usage_text[] =
 	"\n"
 	"example: troved --set rewards.file=config/demo_rewards.csv --set data.directory=/tmp/trove\n"
 	"signals: TERM, INT drain and stop (a second one at once); HUP reads live options again\n"
-	"exit codes: 0 ok, 64 usage, 65 bad data, 69 cannot bind, 70 internal, 74 journal, 78 configuration\n";
+	"exit codes: 0 ok, 64 usage, 65 bad data, 69 cannot bind, 70 internal, 71 no memory,\n"
+	"  74 journal, 75 a take-over failed, 78 configuration\n";
 
 static void warn_of_shortage(const struct memory_reading *r)
 {
