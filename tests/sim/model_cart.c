@@ -281,11 +281,15 @@ static status apply(struct model *m, const struct ask *a, struct answer *e)
 	return STATUS_ok;
 }
 
-static status check_claimed_cart(const struct ask *a, const struct model_cart *c, const struct model_benefit *b,
-                                 struct answer *e)
+static status check_claimed_cart(struct model *m, const struct ask *a, const struct model_cart *c,
+                                 const struct model_benefit *b, struct answer *e)
 {
+	if (a->cart == 0)
+		return model_claim_of(m, a->id) != NULL ? STATUS_already_exists : STATUS_ok;
 	if (c->state == CART_none || (c->actor != 0 && c->actor != a->actor))
 		return STATUS_not_found;
+	if (model_claim_of(m, a->id) != NULL)
+		return STATUS_already_exists;
 	if (b->type == BENEFIT_NONE)
 		return STATUS_invalid_state;
 	return c->state != CART_open || c->benefit.type != BENEFIT_NONE ? refuse_cart(c, e) : STATUS_ok;
@@ -301,8 +305,6 @@ static status check_claim(struct model *m, const struct ask *a, int64_t at_ms, c
 	bool is_edge = !m->options.is_plane && fabs(d - r->put.radius) <= model_slack(d); /* the last bits decide */
 	if (is_edge ? got->code == STATUS_too_far : d > r->put.radius)
 		return STATUS_too_far;
-	if (model_claim_of(m, a->id) != NULL)
-		return STATUS_already_exists;
 	for (unsigned i = 0; i < m->claim_count; i++)
 		own += m->claims[i].actor == a->actor && m->claims[i].reward == a->reward;
 	if (own >= r->put.per_actor)
@@ -342,7 +344,7 @@ static status claim(struct model *m, const struct ask *a, int64_t at_ms, const s
 	memcpy(b.currency, r->put.currency, 4);
 	if (!r->is_there)
 		return STATUS_not_found;
-	status s = a->cart != 0 ? check_claimed_cart(a, c, &b, e) : STATUS_ok;
+	status s = check_claimed_cart(m, a, c, &b, e);
 	if (s == STATUS_ok)
 		s = check_claim(m, a, at_ms, got);
 	if (s == STATUS_ok && a->cart != 0 && brings_other_currency(&b, c))
