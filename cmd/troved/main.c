@@ -255,13 +255,32 @@ static int setup_admin(struct service *service)
 	return fail(s == STATUS_invalid_field ? EX_CONFIG : EX_UNAVAILABLE, problem.text);
 }
 
+/* Who waits to take over has nothing to finish: it ends at once, and the old one goes on. */
+static void leave(int number)
+{
+	(void)number;
+	_exit(EX_OK);
+}
+
+static bool ask_for_it(struct service *service, int64_t timeout_ms, char text[static 256])
+{
+	for (int i = 0; i < 2; i++) { /* SIGTERM, SIGINT: the loop that would hear of them does not run yet */
+		event_del(service->signals[i]);
+		signal(event_get_signal(service->signals[i]), leave);
+	}
+	bool has_agreed = take_over_ask(&service->take_over, service->configuration.service.data_directory, timeout_ms, text);
+	for (int i = 0; i < 2; i++)
+		has_agreed = event_add(service->signals[i], NULL) == 0 && has_agreed;
+	return has_agreed;
+}
+
 /* Behind everything that may fail without it; the old one keeps serving until then. */
 static int setup_take_over(struct service *service)
 {
 	const struct service_options *o = &service->configuration.service;
-	char text[256];
+	char text[256] = "cannot handle signals";
 	enum { PATIENCE_MS = 30000 }; /* beside what the options allow: a snapshot, the receipt */
-	if (!take_over_ask(&service->take_over, o->data_directory, 2 * o->drain_timeout_ms + PATIENCE_MS, text))
+	if (!ask_for_it(service, 2 * o->drain_timeout_ms + PATIENCE_MS, text))
 		return fail(EX_TEMPFAIL, text);
 	return setup_admin(service);
 }

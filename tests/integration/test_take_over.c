@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -252,6 +253,19 @@ static void the_old_one_goes_on_without_a_new_one(void **state)
 	service_launch(&other, sets);
 	assert_true(service_wait(&other) != 0);
 	ask(&s, 5);
+	/* One that is told to end while it waits for an old one that hangs: it does, and not both. */
+	int code = -1;
+	other = s;
+	other.argument = "--take-over";
+	assert_int_equal(kill(s.pid, SIGSTOP), 0);
+	service_launch(&other, short_sets);
+	for (unsigned i = 0; i < 400 && waitpid(other.pid, &code, WNOHANG) == 0; i++) {
+		clock_sleep_ms(50);
+		kill(other.pid, SIGTERM);
+	}
+	assert_true(code != -1);
+	assert_int_equal(kill(s.pid, SIGCONT), 0);
+	ask(&s, 6);
 	assert_int_equal(service_stop(&s, SIGTERM), 0);
 }
 
