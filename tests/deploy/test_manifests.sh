@@ -59,7 +59,7 @@ breaks 'Service trove: its selector chooses no pod' $base/service.yaml 's/name: 
 breaks 'NetworkPolicy trove: the pods it chooses have no port' \
 	$base/networkpolicy.yaml 's/port: 9090/port: 9999/'
 breaks 'PodMonitor trove: the pods it chooses have no port' $base/podmonitor.yaml 's/port: observe/port: metrics/'
-breaks 'relabelings: is missing' $base/podmonitor.yaml '/relabelings:/,$d'
+breaks 'relabelings: is missing' $base/podmonitor.yaml '/relabelings:|targetLabel|replacement/d'
 breaks 'expected one of trove' $base/podmonitor.yaml 's/replacement: trove/replacement: troves/'
 breaks 'expected a duration' $base/podmonitor.yaml 's/interval: 15s/interval: 15/'
 breaks 'there is no other.yaml' $base/kustomization.yaml 's/service.yaml/other.yaml/'
