@@ -105,21 +105,19 @@ static void terminate(struct request *r)
 	r->bytes[r->target.end] = '\0';
 }
 
-/* "/path?query", or with "http://host" before it, as proxies write it. */
+/* "/path?query", or with "http://host" before it, as proxies write it; there the path may be missing. */
 static bool split_target(struct request *r)
 {
 	char *target = r->bytes + r->target.start;
-	if (strncasecmp(target, "http://", 7) == 0) {
+	bool has_host = strncasecmp(target, "http://", 7) == 0;
+	if (has_host)
 		target += 7 + strcspn(target + 7, "/?");
-		r->path = *target == '/' ? target : "/";
-	} else {
-		r->path = target;
-	}
 	char *mark = strchr(target, '?');
 	r->query = mark == NULL ? "" : mark + 1;
 	if (mark != NULL)
 		*mark = '\0';
-	return target[0] == '/' || target[0] == '\0' || strcmp(target, "*") == 0;
+	r->path = has_host && *target == '\0' ? "/" : target;
+	return r->path[0] == '/' || strcmp(r->path, "*") == 0;
 }
 
 static int check_head(struct request *r)

@@ -90,6 +90,9 @@ static void test_versions_and_connection(void **state)
 	assert_string_equal(t.path, "/p");
 	assert_string_equal(t.query, "q");
 	assert_string_equal(take_text("GET http://a.b HTTP/1.1\r\nHost: a.b\r\n\r\n").path, "/");
+	t = take_text("GET http://a.b?q HTTP/1.1\r\nHost: a.b\r\n\r\n");
+	assert_string_equal(t.path, "/");
+	assert_string_equal(t.query, "q");
 	/* Another protocol is offered: this one is spoken on, once. */
 	t = take_text("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
 	assert_int_equal(t.end, REQUEST_COMPLETE);
@@ -127,6 +130,8 @@ static void test_refused(void **state)
 		{400, "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n"},
 		{400, "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"},
 		{400, "GET nonsense HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{400, "CONNECT ?a:1 HTTP/1.1\r\nHost: a\r\n\r\n"},
+		{400, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"},
 		{400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na"},
 		{400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"},
 		{400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na"},
