@@ -1,8 +1,9 @@
 /*
  * The memory gate: a troved under full load whose working set changes all the time (near
- * and far queries, JSON batches, rewards put and removed, peers that come and go) stays
- * within tests/integration/memory_budget and stops growing. A line that is exceeded names
- * its owner. SOAK_SECONDS=600 (make soak) makes the same run a soak.
+ * and far queries, JSON batches, rewards put and removed, claims, carts and payments, peers
+ * that come and go) stays within tests/integration/memory_budget, stops growing, and gives
+ * back to its pools what it borrowed. A line that is exceeded names its owner.
+ * SOAK_SECONDS=600 (make soak) makes the same run a soak.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -16,18 +17,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 enum { SECONDS_LEAST = 12, SAMPLES_MAX = 4096, IN_FLIGHT = 32, REWARDS = 20000, EVENTS = 64 };
-enum { ANSWER_BYTES = 1 << 18, EVENT_BYTES = 160 };
-
-static const char *const service_sets[] = {"rewards.file=config/demo_rewards.csv", "rewards.capacity=50000", NULL};
+enum { ANSWER_BYTES = 1 << 18, EVENT_BYTES = 160, OFFERS = 64, OFFER = 2000000, SKUS = 500 };
+/* Fewer than the run needs, so that places are used again and again, and what is over is refused. */
+enum { CARTS = 300, EXTENTS = 120, PAYMENTS = 200, CLAIMS = 500, TTL_MS = 1500, CLAIM_TTL_MS = 5000, LINES = 100 };
+static const char *const service_sets[] = {
+	"rewards.file=config/demo_rewards.csv", "rewards.capacity=50000", "carts.capacity=300",  "carts.extents=120",
+	"payments.capacity=200",                "payments.ttl_ms=1500",   "claims.capacity=500", "claims.ttl_ms=5000", NULL};
 
 struct load {
 	struct random random;
 	struct client *client;
-	uint64_t replies, lost, overloaded, next_id;
+	uint64_t replies, lost, overloaded, lives, next_id;
 	char batch[EVENTS * (EVENT_BYTES + 1) + 2];
 };
 
@@ -58,9 +63,49 @@ static size_t write_event(struct load *load, char *at, unsigned shape)
 	                        (unsigned long)++load->next_id, id);
 }
 
+/*
+ * One message that is the life of a cart: a reward claimed, one to three extents of lines, the discount, the payment, and
+ * one of the ends that it can have. One in six is left behind, to be ended by its time.
+ */
+static void send_life(struct load *load)
+{
+	struct random *r = &load->random;
+	unsigned long life = 10000000 + (unsigned long)(load->next_id += EVENTS), id = life * 100;
+	unsigned lines = 1 + (unsigned)random_below(r, 50), end = (unsigned)random_below(r, 6);
+	unsigned long offer = OFFER + random_below(r, OFFERS);
+	char *at = load->batch;
+#define EVENT(...) at += snprintf(at, EVENT_BYTES, __VA_ARGS__)
+	EVENT("[{\"type\":\"reward.put\",\"id\":%lu,\"reward\":%lu,\"x\":1,\"y\":1,\"radius\":9,\"benefit\":{\"percent_bp\":900}}", ++id, offer);
+	EVENT(",{\"type\":\"cart.open\",\"id\":%lu,\"cart\":%lu,\"currency\":\"EUR\",\"ttl_ms\":%d}", ++id, life, TTL_MS);
+	EVENT(",{\"type\":\"claim\",\"id\":%lu,\"actor\":%lu,\"reward\":%lu,\"x\":1,\"y\":1,\"cart\":%lu}", ++id, life, offer, life);
+	for (unsigned i = 0; i < lines; i++)
+		EVENT(",{\"type\":\"cart.add\",\"id\":%lu,\"cart\":%lu,\"sku\":\"s%u\",\"unit_price\":%u}", ++id, life,
+		      (unsigned)random_below(r, SKUS), 1 + i);
+	EVENT(",{\"type\":\"cart.remove\",\"id\":%lu,\"cart\":%lu,\"sku\":\"s7\"}", ++id, life);
+	if (end > 0)
+		EVENT(",{\"type\":\"cart.checkout\",\"id\":%lu,\"cart\":%lu,\"payment\":%lu}", ++id, life, life);
+	else
+		EVENT(",{\"type\":\"payment.authorize\",\"id\":%lu,\"payment\":%lu,\"amount\":9,\"currency\":\"EUR\",\"ttl_ms\":%d}",
+		      ++id, life, TTL_MS);
+	if (end > 1)
+		EVENT(",{\"type\":\"payment.%s\",\"id\":%lu,\"payment\":%lu}", end == 2 ? "void" : "capture", ++id, life);
+	if (end > 3)
+		EVENT(",{\"type\":\"payment.refund\",\"id\":%lu,\"payment\":%lu,\"amount\":1}", ++id, life);
+	if (end > 4)
+		EVENT(",{\"type\":\"payment.refund\",\"id\":%lu,\"payment\":%lu}", ++id, life);
+#undef EVENT
+	*at++ = ']';
+	load->lives++;
+	client_send(load->client, load->batch, (size_t)(at - load->batch), 0);
+}
+
 /* One message: a single event or a batch, most of one shape. */
 static void send_one(struct load *load)
 {
+	if (random_below(&load->random, 8) == 0) {
+		send_life(load);
+		return;
+	}
 	unsigned count = random_below(&load->random, 4) == 0 ? 1 + (unsigned)random_below(&load->random, EVENTS) : 1;
 	unsigned shape = (unsigned)random_below(&load->random, 100);
 	char *at = load->batch;
@@ -158,6 +203,70 @@ static double found_for(const char *name, const struct course *course)
 	return number_after(key, "resident_bytes") / 1024;
 }
 
+/* ---- what the pools got back ------------------------------------------------------------ */
+
+enum { OPEN, AUTHORIZE, ADD, CLAIM };
+
+static void write_taking(char *at, int what, unsigned i)
+{
+	if (what == OPEN)
+		snprintf(at, EVENT_BYTES, "{\"type\":\"cart.open\",\"id\":91%07u,\"cart\":1%05u,\"currency\":\"EUR\"}", i, i);
+	else if (what == AUTHORIZE)
+		snprintf(at, EVENT_BYTES,
+		         "{\"type\":\"payment.authorize\",\"id\":92%07u,\"payment\":%u,\"amount\":1,\"currency\":\"EUR\",\"ttl_ms\":600000}",
+		         i, i);
+	else if (what == ADD)
+		snprintf(at, EVENT_BYTES, "{\"type\":\"cart.add\",\"id\":93%07u,\"cart\":1%05u,\"sku\":\"l%u\",\"unit_price\":1}", i,
+		         i / LINES, i % LINES);
+	else
+		snprintf(at, EVENT_BYTES, "{\"type\":\"claim\",\"id\":94%07u,\"actor\":%u,\"reward\":%d,\"x\":1,\"y\":1}", i, i, OFFER);
+}
+
+static bool takes(const struct service *s, int what, unsigned i)
+{
+	static char json[EVENT_BYTES], reply[16384];
+	write_taking(json, what, i);
+	(void)service_ask(s, s->ipc, json, reply, sizeof reply);
+	bool is_full = strstr(reply, "\"pool_exhausted\"") != NULL;
+	if (!is_full && strstr(reply, "\"seq\"") == NULL)
+		fail_msg("%s was answered %s", json, reply);
+	return !is_full;
+}
+
+/* Whose time has not passed yet is waited for. */
+static void take(const struct service *s, int what, unsigned count)
+{
+	int patience = 600;
+	for (unsigned i = 0; i < count; i++)
+		while (!takes(s, what, i)) {
+			if (--patience < 0)
+				fail_msg("there was room for %u of %u", i, count);
+			usleep(50000);
+		}
+}
+
+static void take_all(const struct service *s, int what, unsigned count)
+{
+	take(s, what, count);
+	assert_false(takes(s, what, count));
+}
+
+/*
+ * Who carries a message and who waits is given back at rest. Carts and payments that have ended stay readable as long as
+ * nobody needs the room: all of it must be there for new ones, and not one more.
+ */
+static void check_pools(const struct service *s)
+{
+	assert_true(service_metric_becomes(s, "allocator_pool_in_use_objects{name=\"batches\"}", 0));
+	take_all(s, OPEN, CARTS);
+	take_all(s, AUTHORIZE, PAYMENTS);
+	take_all(s, ADD, EXTENTS * 20);
+	int64_t from = clock_monotonic_ns();
+	take(s, CLAIM, CLAIMS);
+	bool takes_more = takes(s, CLAIM, CLAIMS);
+	assert_true(!takes_more || clock_monotonic_ns() - from > CLAIM_TTL_MS * INT64_C(1000000));
+}
+
 /* ---- judging -------------------------------------------------------------------------- */
 
 /* Bytes a second, by least squares. */
@@ -231,11 +340,12 @@ static void test_budget(void **state)
 	if (getenv("SOAK_VERBOSE") != NULL)
 		for (unsigned i = 0; i < count; i += 1 + count / 20)
 			print_message("%6.1f s %8.1f MiB\n", samples[i].seconds, samples[i].resident / 1048576);
-	print_message("%lu replies in %.0f s, %lu lost, %lu overloaded; resident %.1f MiB, %+.3f %% a minute\n",
-	              (unsigned long)load.replies, seconds, (unsigned long)load.lost, (unsigned long)load.overloaded,
+	print_message("%lu replies in %.0f s, %lu lives of carts, %lu lost, %lu overloaded; resident %.1f MiB, %+.3f %% a minute\n",
+	              (unsigned long)load.replies, seconds, (unsigned long)load.lives, (unsigned long)load.lost, (unsigned long)load.overloaded,
 	              samples[count - 1].resident / 1048576, per_minute);
 	assert_int_equal(load.lost, 0);
-	assert_true(load.replies > 1000);
+	assert_true(load.replies > 1000 && load.lives > 100);
+	check_pools(service);
 	if (is_sanitized())
 		print_message("SKIP budget: a sanitizer's heap keeps what was freed\n");
 	else
