@@ -75,7 +75,8 @@ static void send_life(struct load *load)
 	unsigned long offer = OFFER + random_below(r, OFFERS);
 	char *at = load->batch;
 #define EVENT(...) at += snprintf(at, EVENT_BYTES, __VA_ARGS__)
-	EVENT("[{\"type\":\"reward.put\",\"id\":%lu,\"reward\":%lu,\"x\":1,\"y\":1,\"radius\":9,\"benefit\":{\"percent_bp\":900}}", ++id, offer);
+	EVENT("[{\"type\":\"reward.put\",\"id\":%lu,\"reward\":%lu,\"x\":1,\"y\":1,\"radius\":9,"
+	      "\"benefit\":{\"percent_bp\":900}}", ++id, offer);
 	EVENT(",{\"type\":\"cart.open\",\"id\":%lu,\"cart\":%lu,\"currency\":\"EUR\",\"ttl_ms\":%d}", ++id, life, TTL_MS);
 	EVENT(",{\"type\":\"claim\",\"id\":%lu,\"actor\":%lu,\"reward\":%lu,\"x\":1,\"y\":1,\"cart\":%lu}", ++id, life, offer, life);
 	for (unsigned i = 0; i < lines; i++)
@@ -213,8 +214,8 @@ static void write_taking(char *at, int what, unsigned i)
 		snprintf(at, EVENT_BYTES, "{\"type\":\"cart.open\",\"id\":91%07u,\"cart\":1%05u,\"currency\":\"EUR\"}", i, i);
 	else if (what == AUTHORIZE)
 		snprintf(at, EVENT_BYTES,
-		         "{\"type\":\"payment.authorize\",\"id\":92%07u,\"payment\":%u,\"amount\":1,\"currency\":\"EUR\",\"ttl_ms\":600000}",
-		         i, i);
+		         "{\"type\":\"payment.authorize\",\"id\":92%07u,\"payment\":%u,\"amount\":1,\"currency\":\"EUR\","
+		         "\"ttl_ms\":600000}", i, i);
 	else if (what == ADD)
 		snprintf(at, EVENT_BYTES, "{\"type\":\"cart.add\",\"id\":93%07u,\"cart\":1%05u,\"sku\":\"l%u\",\"unit_price\":1}", i,
 		         i / LINES, i % LINES);
@@ -341,8 +342,8 @@ static void test_budget(void **state)
 		for (unsigned i = 0; i < count; i += 1 + count / 20)
 			print_message("%6.1f s %8.1f MiB\n", samples[i].seconds, samples[i].resident / 1048576);
 	print_message("%lu replies in %.0f s, %lu lives of carts, %lu lost, %lu overloaded; resident %.1f MiB, %+.3f %% a minute\n",
-	              (unsigned long)load.replies, seconds, (unsigned long)load.lives, (unsigned long)load.lost, (unsigned long)load.overloaded,
-	              samples[count - 1].resident / 1048576, per_minute);
+	              (unsigned long)load.replies, seconds, (unsigned long)load.lives, (unsigned long)load.lost,
+	              (unsigned long)load.overloaded, samples[count - 1].resident / 1048576, per_minute);
 	assert_int_equal(load.lost, 0);
 	assert_true(load.replies > 1000 && load.lives > 100);
 	check_pools(service);
