@@ -74,6 +74,24 @@ static void print_holdings(const json_t *root)
 	}
 }
 
+/* What the pools count in objects: a pool that was too small shows as exhausted, a handle that outlived its object as
+ * stale, borrowed without returned is in use. */
+static void print_pool_counts(const json_t *root)
+{
+	const json_t *list = json_object_get(root, "pools");
+	const json_t *pool;
+	size_t i;
+	if (json_array_size(list) == 0)
+		return;
+	printf("\n%-24s %9s %11s %11s %11s %14s %14s %11s %11s\n", "objects of pools", "each", "capacity", "in use", "high water",
+	       "borrowed", "returned", "exhausted", "stale");
+	json_array_foreach(list, i, pool)
+		printf("%-24s %9s %11lld %11lld %11lld %14lld %14lld %11lld %11lld\n", text_of(pool, "name"),
+		       human_bytes((double)number_of(pool, "object_bytes")).text, number_of(pool, "capacity"),
+		       number_of(pool, "in_use"), number_of(pool, "high_water"), number_of(pool, "borrowed_total"),
+		       number_of(pool, "returned_total"), number_of(pool, "exhausted_total"), number_of(pool, "stale_total"));
+}
+
 static void print_heap(const json_t *root)
 {
 	const json_t *a = json_object_get(root, "allocator");
@@ -108,6 +126,7 @@ static int print_tables(const struct settings *settings, const char *body)
 	}
 	print_ladder(root);
 	print_holdings(root);
+	print_pool_counts(root);
 	print_heap(root);
 	print_group(root);
 	json_decref(root);
@@ -145,7 +164,9 @@ int memory_main(int argc, char **argv, const struct settings *settings)
 	if (line.wants_help) {
 		puts("usage: trovectl memory [--doctor] [--json] [--observe HOST:PORT]\n\n"
 		     "Prints who holds the service's memory: the ladder from what is asked for to the resident\n"
-		     "set, each pool, arena and snapshot with the option that sizes it, and the heap.\n");
+		     "set, each pool, arena and snapshot with the option that sizes it, and the heap. Of each\n"
+		     "pool also, in objects: how many were borrowed and returned, how often it was exhausted,\n"
+		     "and how often a handle was stale.\n");
 		arguments_print(arguments, COUNT_OF(arguments));
 		puts("\nexample: trovectl memory --doctor");
 		return EX_OK;

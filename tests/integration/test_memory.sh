@@ -33,6 +33,23 @@ adds_up() {
 	equal "$1: the rungs add up to the resident set" "$3" "$2"
 	$sanitized || check "$1: at most 3 % unexplained ($4 per mille)" [ "$4" -le 30 ]
 }
+# What JSON says of each pool: name, borrowed, returned, exhausted, stale.
+pools() {
+	http /allocator | sed 's/.*"pools":\[//; s/\].*//' | tr '{' '\n' |
+		sed -n 's/^"name":"\([^"]*\)".*"borrowed_total":/\1:/; s/,"[a-z]*_total":/:/g; s/,.*//; /:/p'
+}
+# The table of trovectl memory: as much as JSON says before it and after it, since asking counts, too.
+pools_add_up() {
+	pools >"$work/before"
+	"$bin/trovectl" memory >"$work/out"
+	pools >"$work/after"
+	awk '/^$/ { inside = 0 }
+		inside { name = substr($0, 1, 24); sub(/ +$/, "", name); print name ":" $(NF - 3) ":" $(NF - 2) ":" $(NF - 1) ":" $NF }
+		/^objects of pools .* borrowed +returned +exhausted +stale$/ { inside = 1 }' "$work/out" >"$work/table"
+	check "$1: trovectl memory counts what JSON counts" [ "$(paste -d : "$work/before" "$work/table" "$work/after" | awk -F : '
+		{ bad += NF != 15 || $1 != $6 || $1 != $11; for (i = 2; i <= 5; i++) bad += $(i + 5) < $i || $(i + 5) > $(i + 10) }
+		END { print (NR > 5 && !bad) ? "same" : "differs" }')" = same ]
+}
 member() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/allocator"; }
 
 # ---- steady ---------------------------------------------------------------------------------
@@ -85,6 +102,8 @@ fi
 run 0 "trovectl memory" "$bin/trovectl" memory
 holds "trovectl memory: ladder" "resident set" "$work/out"
 holds "trovectl memory: who sizes it" "events.decode_bytes_max" "$work/out"
+pools_add_up "at rest"
+check "at rest: payments were borrowed" grep -q '^payments:1000:0:0:0$' "$work/table"
 run 0 "trovectl memory --json" "$bin/trovectl" memory --json
 holds "trovectl memory --json" '"ladder":[{"name":"requested"' "$work/out"
 run 0 "trovectl memory --doctor" "$bin/trovectl" memory --doctor
@@ -117,6 +136,8 @@ service_start --set memory.pool_debug=poison,canary,last_caller --set memory.poo
 run 0 "serves with all checks, and pools that fail every other time" "$bin/trovectl" ping
 http /allocator >"$work/allocator"
 holds "pools are shown" '"name":"payments","kind":"pool","option":"payments.capacity"' "$work/allocator"
+pools_add_up "pools that fail"
+check "pools that fail: they were exhausted" grep -q '^http pages:[0-9]*:[0-9]*:[1-9][0-9]*:0$' "$work/table"
 service_stop
 
 # ---- locks ----------------------------------------------------------------------------------

@@ -172,6 +172,31 @@ static void plant_frozen_allocation(struct fixture *f)
 	heap_thaw();
 }
 
+/* Of a pool's 1000 objects so many are borrowed and not returned in each round, and as many are borrowed and returned. */
+static void use_pool(struct fixture *f, int kept_a_round)
+{
+	static struct pool *pool;
+	static struct holding holding = {.name = "planted objects", .option = "planted.capacity", .kind = HOLDING_pool};
+	const struct pool_options options = {.name = holding.name, .object_bytes = 64, .capacity = 1000};
+	if (account_open_pool(&f->account, &pool, &holding, &options) != STATUS_ok)
+		_exit(92);
+	for (int i = 0; i < 8; i++) {
+		struct pool_handle handles[40];
+		void *object;
+		for (int k = 0; k < 40; k++)
+			if (pool_borrow(pool, &handles[k], &object) != STATUS_ok)
+				_exit(92);
+		for (int k = kept_a_round; k < 40; k++)
+			if (pool_return(pool, &handles[k]) != STATUS_ok)
+				_exit(92);
+		if (i < 7) /* the last one is what is examined */
+			note(f);
+	}
+}
+
+static void plant_pool_leak(struct fixture *f) { use_pool(f, 40); }
+static void plant_busy_pool(struct fixture *f) { use_pool(f, 0); }
+
 /* ---- running them -------------------------------------------------------------------- */
 
 /* In a child: plants, examines, tells by its exit code whether exactly these were found. */
@@ -215,6 +240,9 @@ static void test_planted_faults_are_named(void **state)
 	}
 	expect(plant_nothing, 0, "Nothing is odd");
 	expect(plant_leak, 1u << FINDING_leak, "A leak");
+	expect(plant_pool_leak, 1u << FINDING_pool_leak, "The pool of planted objects fills");
+	expect(plant_pool_leak, 1u << FINDING_pool_leak, "than planted.capacity allows for");
+	expect(plant_busy_pool, 0, "Nothing is odd");
 	expect(plant_fragments, 1u << FINDING_fragmented, "fragmented");
 	expect(plant_idle_cache, 1u << FINDING_idle_cache, "idle thread's cache");
 	expect(plant_oversized, 1u << FINDING_oversized, "planted.bytes_max");
@@ -341,9 +369,31 @@ static unsigned examine_text(struct fixture *f)
 {
 	struct cursor out;
 	cursor_init(&out, f->text, sizeof f->text - 1);
-	unsigned found = doctor_examine(&f->doctor, &f->reading, &out);
+	f->found = doctor_examine(&f->doctor, &f->reading, &out);
 	*out.at = '\0';
-	return found & 1u << FINDING_short_group;
+	return f->found & 1u << FINDING_short_group;
+}
+
+/* Told where it is so (a sanitizer's heap), and of a reading that says so: this program is linked with mimalloc. */
+static void test_another_heap_is_named(void **state)
+{
+	(void)state;
+	struct fixture *f = calloc(1, sizeof *f);
+	account_setup(&f->account, &(struct account_policy){});
+	examine(f);
+	assert_int_equal(f->found >> FINDING_not_mimalloc & 1, !heap_is_mimalloc());
+	assert_true(heap_is_mimalloc() || strstr(f->text, f->reading.heap.description) != NULL);
+	account_teardown(&f->account);
+
+	f->reading = (struct memory_reading){.at_ms = 1000, .resident = 64 * MIB, .heap.is_mimalloc = true};
+	(void)examine_text(f);
+	assert_int_equal(f->found & 1u << FINDING_not_mimalloc, 0);
+	f->reading.heap.is_mimalloc = false;
+	snprintf(f->reading.heap.description, sizeof f->reading.heap.description, "the C library's heap, not mimalloc");
+	(void)examine_text(f);
+	assert_int_equal(f->found, 1u << FINDING_not_mimalloc);
+	assert_non_null(strstr(f->text, "The heap is the C library's heap, not mimalloc: the numbers of the heap are missing"));
+	free(f);
 }
 
 /* Numbers made up: to be short in earnest is left to an integration test. */
@@ -381,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_reading_explains_the_resident_set),
 		cmocka_unit_test(test_a_scan_finds_what_smaps_finds),
 		cmocka_unit_test(test_planted_faults_are_named),
+		cmocka_unit_test(test_another_heap_is_named),
 		cmocka_unit_test(test_a_short_cgroup_is_blamed_on_who_grew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
