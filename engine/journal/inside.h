@@ -99,6 +99,7 @@ struct journal {
 	unsigned readers;      /* files must stay while there are any */
 	struct begun_file hint_file; /* where the last read ended */
 	uint64_t hint_offset;
+	uint64_t unreadable; /* the file of which it was said last that a read of it failed; 0: none */
 	char text[512];
 	_Atomic bool is_persistent_memory;
 	_Atomic uint64_t drop_below;

@@ -150,6 +150,7 @@ bool journal_sync(struct journal *journal, int64_t timeout_ms);
 /*
  * Visits records beyond `after`, in order, at most limit of them and none that is not durable.
  * *last: the last one visited, or after. STATUS_not_found: the one behind `after` was dropped.
+ * STATUS_malformed: it is damaged or missing. STATUS_internal: the disk does not give it (logged, with file and offset).
  * Reading on from where the last call ended costs nothing extra; another place costs a walk
  * through its file.
  */

@@ -108,19 +108,23 @@ static void prove(struct tail *t, uint64_t sequence)
 		t->proven = sequence;
 }
 
-static void follow_records(struct tail *t, const struct segment_view *view)
+static int follow_records(struct tail *t, struct segment_view *view)
 {
 	while (view->size >= sizeof(struct record_head) && t->offset <= view->size - sizeof(struct record_head)) {
 		struct record_head head; /* a copy: it may be written right now */
+		int error = segment_view_read(view, t->offset, sizeof head);
+		if (error != 0)
+			return error;
 		memcpy(&head, view->bytes + t->offset, sizeof head);
 		if (!record_head_is_whole(&head, t->seed) || head.sequence != t->next || head.previous != t->chain ||
 		    record_room(head.bytes) > view->size - t->offset)
-			return;
+			break;
 		prove(t, head.durable);
 		t->offset += record_room(head.bytes);
 		t->chain = head.head_checksum;
 		t->next++;
 	}
+	return 0;
 }
 
 static void follow_marks(struct tail *t, const struct segment_view *view)
@@ -139,10 +143,13 @@ static status follow_file(struct tail *t)
 	int error = segment_view_open(&view, t->directory, t->number, false);
 	if (error != 0)
 		return error == ENOENT ? STATUS_overloaded : STATUS_internal;
-	follow_records(t, &view);
-	follow_marks(t, &view);
+	error = segment_view_read(&view, 0, view.size < JOURNAL_HEAD_BYTES ? view.size : JOURNAL_HEAD_BYTES);
+	if (error == 0)
+		error = follow_records(t, &view);
+	if (error == 0)
+		follow_marks(t, &view);
 	segment_view_close(&view);
-	return STATUS_ok;
+	return error == 0 ? STATUS_ok : STATUS_internal;
 }
 
 static status follow(struct tail *t)

@@ -1,7 +1,11 @@
 /* What is asked of a running journal: records, drops, numbers. Any thread. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "engine/journal/inside.h"
 
 #include "engine/base/check.h"
+#include "engine/base/log.h"
 #include "engine/journal/scan.h"
 
 #include <stdio.h>
@@ -50,16 +54,37 @@ static void leave(struct journal *j, const struct start *end)
 	wakeup_signal(&j->work);
 }
 
-/* The record at the place, or NULL where the file has no more. */
-static const struct record_head *record_at(const struct journal *j, const struct segment_view *view, const struct start *at)
+/* The record at the place, or NULL where the file has no more. An errno if the disk does not give it. */
+static int record_at(const struct journal *j, struct segment_view *view, const struct start *at, const struct record_head **found)
 {
-	if (at->offset > view->size - sizeof(struct record_head))
-		return NULL;
+	*found = NULL;
+	if (view->size < JOURNAL_HEAD_BYTES || at->offset > view->size - sizeof(struct record_head))
+		return 0;
 	const struct record_head *head = (const struct record_head *)(view->bytes + at->offset);
+	int error = segment_view_read(view, at->offset, sizeof *head);
+	if (error != 0)
+		return error;
 	if (!record_head_is_whole(head, j->seed) || head->sequence != at->sequence ||
 	    record_room(head->bytes) > view->size - at->offset)
-		return NULL;
-	return head;
+		return 0;
+	error = segment_view_read(view, at->offset, record_room(head->bytes));
+	*found = error == 0 ? head : NULL;
+	return error;
+}
+
+/* Once a file: who asks again and again must not fill the log. */
+static status cannot_read(struct journal *j, const struct start *at, int error)
+{
+	char name[SEGMENT_NAME_BYTES];
+	pthread_mutex_lock(&j->control);
+	bool is_said = j->unreadable == at->file.number;
+	j->unreadable = at->file.number;
+	pthread_mutex_unlock(&j->control);
+	segment_name(at->file.number, name);
+	if (!is_said)
+		log_error("journal", "%s, offset %llu: cannot be read: %s; mend the device, or stop troved and put the file back from a copy",
+		          name, (unsigned long long)at->offset, strerrordesc_np(error));
+	return STATUS_internal;
 }
 
 static bool body_is_whole(const struct record_head *head)
@@ -67,16 +92,16 @@ static bool body_is_whole(const struct record_head *head)
 	return head->body_checksum == hash_bytes(head + 1, head->bytes - sizeof *head, head->sequence);
 }
 
-/* Reads one file on. STATUS_malformed: the disk does not say any more what it said. */
+/* Reads one file on. STATUS_malformed: the disk does not say any more what it said; STATUS_internal: it says nothing. */
 static status read_file(struct journal *j, struct start *at, uint64_t after, uint64_t end, journal_visitor *visit,
                         void *context, uint64_t *last)
 {
 	struct segment_view view;
 	status read = STATUS_ok;
-	if (segment_view_open(&view, j->lock.directory, at->file.number, false) != 0)
-		return STATUS_internal;
-	while (at->sequence <= end) {
-		const struct record_head *head = view.size < JOURNAL_HEAD_BYTES ? NULL : record_at(j, &view, at);
+	int error = segment_view_open(&view, j->lock.directory, at->file.number, false);
+	while (error == 0 && at->sequence <= end) {
+		const struct record_head *head;
+		error = record_at(j, &view, at, &head);
 		if (head == NULL)
 			break;
 		if (at->sequence > after) {
@@ -92,7 +117,7 @@ static status read_file(struct journal *j, struct start *at, uint64_t after, uin
 		at->sequence++;
 	}
 	segment_view_close(&view);
-	return read;
+	return error == 0 ? read : cannot_read(j, at, error);
 }
 
 status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_visitor *visit, void *context,

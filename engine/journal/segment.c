@@ -22,7 +22,7 @@
 static const char suffix[] = ".journal";
 static const char making_suffix[] = ".making";
 static const char lock_name[] = "journal.lock";
-enum { DIGITS = 16, STEP_BYTES = 64 << 10 };
+enum { DIGITS = 16, STEP_BYTES = 64 << 10, PAGE_BYTES = 4096, READ_AHEAD_BYTES = 256 << 10 };
 
 static void name_with(uint64_t number, const char *end, char name[SEGMENT_NAME_BYTES])
 {
@@ -291,6 +291,16 @@ int segment_read_first(int directory, uint64_t number, void *bytes, size_t count
 	return error;
 }
 
+/* EFAULT is what a bad sector, or a file that was cut, gives instead of SIGBUS. */
+static int populate(struct segment_view *v, size_t from, size_t end)
+{
+	bool is_read = from >= end || madvise((void *)(uintptr_t)(v->bytes + from), end - from, MADV_POPULATE_READ) == 0;
+	if (!is_read && errno != EINVAL)
+		return EIO;
+	v->read_to = is_read ? end : v->size;
+	return 0;
+}
+
 int segment_view_open(struct segment_view *v, int directory, uint64_t number, bool whole)
 {
 	char name[SEGMENT_NAME_BYTES];
@@ -309,12 +319,21 @@ int segment_view_open(struct segment_view *v, int directory, uint64_t number, bo
 			*v = (struct segment_view){.bytes = bytes, .size = (size_t)stat.st_size};
 	}
 	close(file);
-	if (error == 0 && whole && v->bytes != NULL &&
-	    madvise((void *)(uintptr_t)v->bytes, v->size, MADV_POPULATE_READ) != 0 && errno != EINVAL) {
+	if (error == 0 && whole)
+		error = populate(v, 0, v->size);
+	if (error != 0)
 		segment_view_close(v);
-		error = EIO;
-	}
 	return error;
+}
+
+int segment_view_read(struct segment_view *v, size_t offset, size_t count)
+{
+	if (offset + count <= v->read_to)
+		return 0;
+	size_t from = offset > v->read_to ? offset / PAGE_BYTES * PAGE_BYTES : v->read_to;
+	size_t end = offset + (count > READ_AHEAD_BYTES ? count : READ_AHEAD_BYTES);
+	end = (end + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	return populate(v, from, end < v->size ? end : v->size);
 }
 
 void segment_view_close(struct segment_view *v)

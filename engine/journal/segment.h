@@ -71,8 +71,12 @@ int segment_read_first(int directory, uint64_t number, void *bytes, size_t count
 struct segment_view {
 	const uint8_t *bytes;
 	size_t size;
+	size_t read_to; /* what stands before it was read from the disk */
 };
 int segment_view_open(struct segment_view *v, int directory, uint64_t number, bool whole);
+/* Before bytes of one that was not opened `whole` are looked at: reads them and some more, by offsets that only grow.
+ * EIO: the disk does not give them. A system without MADV_POPULATE_READ (Linux before 5.14) reads at the first look. */
+int segment_view_read(struct segment_view *v, size_t offset, size_t count);
 void segment_view_close(struct segment_view *v);
 
 /* The directory, made if need be, and its lock file. EWOULDBLOCK: another process has it; text

@@ -141,6 +141,8 @@ static void answer_feed(struct shard *shard, struct worker *worker, const struct
 			.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
 			.id = event_id(event),
 		};
+		if (problem.status == STATUS_internal)
+			snprintf(problem.message, sizeof problem.message, "the journal cannot be read there; troved's log says why");
 		metric_add(&worker->metrics.refused[problem.status], 1);
 		reply_problem(reply, &problem, 0);
 	}

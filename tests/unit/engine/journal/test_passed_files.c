@@ -168,6 +168,44 @@ static void a_hole_in_one_is_found_by_who_reads_it(void **state)
 	assert_int_equal(b->report.file_number, 2);
 }
 
+/* Cut while somebody reads it, as a bad sector is: an error, not a signal. Files large enough that not all was read yet. */
+enum { LARGE_BYTES = 4 << 20, CUT_AT = 1 << 20 };
+
+struct cutting {
+	char path[FILES_PATH_BYTES];
+	struct checker checker;
+	uint64_t offset; /* of the last record seen */
+};
+
+static void cut_and_check(void *context, const struct journal_record *record)
+{
+	struct cutting *c = context;
+	if (record->sequence == 1)
+		assert_int_equal(truncate(c->path, CUT_AT), 0);
+	c->offset = record->offset;
+	check_record(&c->checker, record);
+}
+
+static void what_the_disk_does_not_give_is_an_error(void **state)
+{
+	struct bench *b = *state;
+	struct cutting cutting = {};
+	uint64_t last = 0, read;
+	remove_folder(b->other);
+	make_folder(b->other);
+	b->options.segment_bytes = LARGE_BYTES;
+	assert_int_equal(open_after(b, 0), STATUS_ok);
+	do
+		assert_true(append_records(b->journal, &last, RECORDS, 100) && wait_durable(b->journal, last));
+	while (journal_stat(b->journal, &b->stat), b->stat.files < 2);
+	file_path(b->other, 1, cutting.path);
+	assert_int_equal(journal_read(b->journal, 0, UINT32_MAX, cut_and_check, &cutting, &read), STATUS_internal);
+	assert_int_equal(cutting.checker.wrong, 0);
+	assert_int_equal(cutting.checker.last, read);
+	/* All that stood before the cut, but for the record on it. */
+	assert_in_range(cutting.offset, CUT_AT / 2, CUT_AT - 1);
+}
+
 #define passed_test(f) cmocka_unit_test_setup_teardown(f, make_bench, remove_bench)
 
 int main(void)
@@ -178,6 +216,7 @@ int main(void)
 		passed_test(one_that_is_missing_stops_it),
 		passed_test(one_that_is_foreign_or_cut_stops_it),
 		passed_test(a_hole_in_one_is_found_by_who_reads_it),
+		passed_test(what_the_disk_does_not_give_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
