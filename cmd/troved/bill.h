@@ -18,4 +18,7 @@ void service_bill_print(const struct bill *bill, FILE *out);
 /* An entry for each line. */
 void service_bill_log(const struct bill *bill);
 
+/* The descriptors of all peers, HTTP clients and files: so many at most. */
+uint64_t service_open_files(const struct configuration *c);
+
 #endif

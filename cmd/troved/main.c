@@ -393,9 +393,21 @@ static void lock_program(void)
 		         locked.refused_bytes, strerror(locked.error));
 }
 
+/* Without a descriptor nobody new gets in: that is said before there are so many. */
+static void raise_open_files(const struct configuration *c)
+{
+	uint64_t allowed = process_raise_open_files(), needed = service_open_files(c);
+	if (allowed != 0 && allowed < needed)
+		log_warning("service",
+		            "events.peers_max = %lld: with HTTP's clients and files %llu descriptors may be needed, the hard limit is "
+		            "%llu; raise RLIMIT_NOFILE (ulimit -Hn, LimitNOFILE=, --ulimit nofile), or lower events.peers_max",
+		            (long long)c->net.peers_max, (unsigned long long)needed, (unsigned long long)allowed);
+}
+
 static int run(struct service *service)
 {
 	service->started_ns = clock_monotonic_ns();
+	raise_open_files(&service->configuration);
 	notify_setup(&service->notify);
 	take_over_init(&service->take_over);
 	heap_count_calls();

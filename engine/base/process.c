@@ -3,18 +3,24 @@
 #include "engine/base/clock.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t count_open_files(void)
+/* From Linux 6.2 on it is the folder's size, which is asked for without opening it. */
+static uint64_t count_open_files(uint64_t limit)
 {
+	struct stat about;
+	if (stat("/proc/self/fd", &about) == 0 && about.st_size > 0)
+		return (uint64_t)about.st_size;
 	DIR *directory = opendir("/proc/self/fd");
 	uint64_t count = 0;
 	if (directory == NULL)
-		return 0;
+		return errno == EMFILE ? limit : 0;
 	for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
 		count += entry->d_name[0] != '.';
 	closedir(directory);
@@ -53,10 +59,27 @@ int64_t process_started_ms(void)
 	return clock_unix_ms() - up_ms + (int64_t)ticks * 1000 / hertz;
 }
 
-void process_read(struct process_facts *facts)
+static uint64_t limit_of_files(void)
 {
 	struct rlimit files;
-	*facts = (struct process_facts){.cpu_ns = cpu_ns(), .open_files = count_open_files()};
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-		facts->open_files_max = files.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)files.rlim_cur;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return 0;
+	return files.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)files.rlim_cur;
+}
+
+/* The usual soft limit, 1024, is there for programs that call select(). */
+uint64_t process_raise_open_files(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	return limit_of_files();
+}
+
+void process_read(struct process_facts *facts)
+{
+	uint64_t limit = limit_of_files();
+	*facts = (struct process_facts){.cpu_ns = cpu_ns(), .open_files = count_open_files(limit), .open_files_max = limit};
 }

@@ -33,7 +33,7 @@
 	O(integer, net, send_timeout_ms, "events.send_timeout_ms", "1000", 100, 600000, "ms", startup, \
 	  "A peer that does not read a reply for this long is disconnected: its replies hold what others need.") \
 	O(integer, net, peers_max, "events.peers_max", "256", 1, 1000000, "", startup, \
-	  "Connections over all event sockets; a further one is closed at once.")
+	  "Connections over all event sockets, each a descriptor; a further one is closed at once.")
 
 /* Why a peer or a message was dropped. */
 enum net_peer_reason { NET_PEER_limit, NET_PEER_slow };

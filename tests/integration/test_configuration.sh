@@ -196,6 +196,31 @@ service=
 equal 'drained by trovectl' 0 "$code"
 run 69 'nobody to drain' "$bin/trovectl" drain --admin "127.0.0.1:$((port + 8))"
 
+# ---- descriptors --------------------------------------------------------------------------------
+# The soft limit is raised, the hard one is looked at.
+limits() { awk '/^Max open files/ { print $4 " " $5 }' "/proc/$service/limits"; }
+soft=$(prlimit --pid $$ --nofile --noheadings --raw --output SOFT)
+hard=$(prlimit --pid $$ --nofile --noheadings --raw --output HARD)
+if [ "$hard" = unlimited ] || [ "$hard" -ge 600 ]; then
+	: >"$work/log"
+	prlimit --pid $$ --nofile=300:
+	service_start
+	prlimit --pid $$ --nofile="$soft":
+	equal 'the soft limit of descriptors is raised to the hard one' "$hard $hard" "$(limits)"
+	equal 'a limit that is enough is not spoken of' '' "$(grep RLIMIT_NOFILE "$work/log")"
+	service_stop
+else
+	echo "SKIP descriptors: the hard limit is $hard"
+fi
+: >"$work/log"
+prlimit --nofile=200 "$bin/troved" --set data.directory="$work/few" --set events.reply="$ipc-few" --set events.collect=[] \
+	--set events.publish=[] --set rewards.capacity=1000 --set events.peers_max=100 2>"$work/log" &
+service=$!
+check 'a limit that is too low is no reason not to start' wait_until grep -q 'is ready' "$work/log"
+equal 'it is warned of once, with both numbers and the option' 1 \
+	"$(grep -c 'events.peers_max = 100: .* 244 descriptors .* the hard limit is 200; raise RLIMIT_NOFILE' "$work/log")"
+service_stop
+
 # ---- who may open the ipc socket ------------------------------------------------------------
 # In a folder that all may reach, so that only the socket decides.
 open=$(mktemp -d /tmp/trove-open.XXXXXX)
