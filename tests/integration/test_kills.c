@@ -22,14 +22,14 @@
 
 enum { SHOPPERS = 6, MOMENT_US = 50000, START_US = 60000 };
 
-/* Small, so that a start is quick and files are crossed often. */
-static const char *const sets[] = {
+/* Small, so that a start is quick and files are crossed often. The last one says when a reply may leave. */
+static const char *sets[] = {
 	"data.segment_bytes=262144", "data.segments_max=4096", "data.buffer_bytes=1048576",  "memory.prefault=false",
 	"memory.pages=small",        "rewards.capacity=1000",  "products.capacity=100",      "carts.capacity=5000",
 	"carts.extents=5000",        "payments.capacity=5000", "payments.history=1000000",   "claims.capacity=1000000",
 	"idempotency.capacity=1000000", "events.batch_max=64", "events.reply_bytes_max=65536", "events.decode_bytes_max=1048576",
 	"events.threads=2",          "events.contexts=32",     "events.queue=64",            "log.level=warning",
-	NULL};
+	"data.durability=always",    NULL};
 
 struct campaign {
 	struct service service;
@@ -143,16 +143,14 @@ static void audit(struct campaign *c)
 	              (unsigned long long)found_done, (unsigned long long)found_new, (unsigned long long)payments);
 }
 
-static void nothing_acknowledged_is_lost_or_done_twice(void **state)
+static void kill_it(const char *durability, unsigned most)
 {
-	(void)state;
-	const char *asked = getenv("TROVE_KILLS");
-	unsigned most = asked != NULL ? (unsigned)strtoul(asked, NULL, 10) : service_is_sanitized() ? 30 : 300;
 	struct campaign *c = calloc(1, sizeof *c);
 	struct peer p;
 	char reply[4096];
 	uint64_t seed = (uint64_t)clock_monotonic_ns();
-	print_message("seed %llu\n", (unsigned long long)seed);
+	print_message("%s, seed %llu\n", durability, (unsigned long long)seed);
+	sets[sizeof sets / sizeof *sets - 2] = durability;
 	c->random = (struct random){seed};
 	pthread_barrier_init(&c->looked, NULL, SHOPPERS + 1);
 	pthread_barrier_init(&c->checked, NULL, SHOPPERS + 1);
@@ -183,8 +181,37 @@ static void nothing_acknowledged_is_lost_or_done_twice(void **state)
 	free(c);
 }
 
+static unsigned kills_asked(unsigned usual, unsigned sanitized)
+{
+	const char *asked = getenv("TROVE_KILLS");
+	return asked != NULL ? (unsigned)strtoul(asked, NULL, 10) : service_is_sanitized() ? sanitized : usual;
+}
+
+static void nothing_acknowledged_is_lost_or_done_twice(void **state)
+{
+	(void)state;
+	kill_it("data.durability=always", kills_asked(300, 30));
+}
+
+/* The system has every record before its reply leaves: only a machine that goes down may lose some. */
+static void nor_when_the_disk_is_asked_now_and_then(void **state)
+{
+	(void)state;
+	kill_it("data.durability=interval", kills_asked(30, 10));
+}
+
+static void nor_when_the_disk_is_never_asked(void **state)
+{
+	(void)state;
+	kill_it("data.durability=none", kills_asked(30, 10));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_acknowledged_is_lost_or_done_twice)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_acknowledged_is_lost_or_done_twice),
+		cmocka_unit_test(nor_when_the_disk_is_asked_now_and_then),
+		cmocka_unit_test(nor_when_the_disk_is_never_asked),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
