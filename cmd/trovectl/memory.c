@@ -100,9 +100,12 @@ static void print_heap(const json_t *root)
 	       text_of(a, "version"), human_bytes((double)number_of(a, "resident_bytes")).text,
 	       human_bytes((double)number_of(a, "live_bytes")).text, number_of(a, "allocations_total"),
 	       number_of(a, "frozen_allocations_total"));
-	printf("pages: %s huge; faults: %lld minor, %lld major; threads: %lld\n",
-	       human_bytes((double)number_of(p, "huge_page_bytes")).text, number_of(p, "minor_faults"),
-	       number_of(p, "major_faults"), number_of(p, "threads"));
+	printf("pages: %s huge", human_bytes((double)number_of(p, "huge_page_bytes")).text);
+	if (number_of(p, "hugetlb_wanted_bytes") != 0)
+		printf(", %s of %s wanted in hugetlb pages are missing", human_bytes((double)number_of(p, "hugetlb_missed_bytes")).text,
+		       human_bytes((double)number_of(p, "hugetlb_wanted_bytes")).text);
+	printf("; faults: %lld minor, %lld major; threads: %lld\n", number_of(p, "minor_faults"), number_of(p, "major_faults"),
+	       number_of(p, "threads"));
 }
 
 static void print_group(const json_t *root)

@@ -345,7 +345,20 @@ static void teardown_modules(struct service *service)
 	libevent_global_shutdown();
 }
 
-static void log_start(const struct service *service)
+/* What the kernel has not is not had by asking again: one line, once all is reserved. */
+static void warn_of_missing_huge_pages(struct service *service)
+{
+	struct account_hugetlb h;
+	account_read_hugetlb(&service->account, &h);
+	if (h.missed != 0)
+		log_warning("memory",
+		            "memory.pages=%s: of %zu bytes wanted in hugetlb pages %zu were not got and are in ordinary pages; "
+		            "set vm.nr_hugepages=%zu (2 MiB each, for this process alone) before the start, or memory.pages=transparent",
+		            service->configuration.memory.pages == REGION_PAGES_1g ? "1g" : "2m", h.wanted, h.missed,
+		            h.wanted / REGION_2M_BYTES);
+}
+
+static void log_start(struct service *service)
 {
 	struct store_statistics s;
 	store_statistics(service->store, &s);
@@ -356,6 +369,7 @@ static void log_start(const struct service *service)
 		log_warning("memory",
 		            "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
 		            unlocked, strerror(atomic_load(&service->account.lock_error)));
+	warn_of_missing_huge_pages(service);
 	if (service->take_over.closed_ns != 0)
 		log_info("take-over", "nobody listened for %.1f ms",
 		         (double)(clock_monotonic_ns() - service->take_over.closed_ns) * 1e-6);

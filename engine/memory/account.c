@@ -38,6 +38,8 @@ status account_open(struct account *account, struct region *region, struct holdi
 	holding->bytes = region->bytes;
 	holding->reserved = region->reserved;
 	holding->pages = region->pages;
+	holding->hugetlb_wanted = region->hugetlb_wanted;
+	holding->hugetlb_missed = region->hugetlb_missed;
 	holding->node = region->node;
 	holding->locked = region->locked;
 	if (account != NULL && region->lock_error != 0) {
@@ -117,6 +119,20 @@ void account_remove(struct holding *holding)
 	if (holding->next != NULL)
 		holding->next->previous = holding->previous;
 	holding->account = NULL;
+	pthread_mutex_unlock(&account->lock);
+}
+
+void account_read_hugetlb(struct account *account, struct account_hugetlb *hugetlb)
+{
+	*hugetlb = (struct account_hugetlb){};
+	pthread_mutex_lock(&account->lock);
+	for (const struct holding *h = account->first; h != NULL; h = h->next) {
+		struct pool_statistics pool = {};
+		if (h->kind == HOLDING_pool)
+			pool_read_statistics(h->pool, &pool);
+		hugetlb->wanted += h->hugetlb_wanted + pool.hugetlb_wanted;
+		hugetlb->missed += h->hugetlb_missed + pool.hugetlb_missed;
+	}
 	pthread_mutex_unlock(&account->lock);
 }
 

@@ -30,6 +30,7 @@ struct holding {
 	const void *bytes;
 	size_t reserved;
 	enum region_pages pages;
+	size_t hugetlb_wanted, hugetlb_missed; /* as of the region */
 	int node;                   /* -1: any */
 	bool locked;
 	struct pool *pool;          /* HOLDING_pool: says all of the below and above by itself */
@@ -84,6 +85,13 @@ void account_close_pool(struct pool **pool, struct holding *holding);
 void account_add(struct account *account, struct holding *holding);
 /* Does nothing when it is not entered. */
 void account_remove(struct holding *holding);
+
+/* Bytes of hugetlb pages (memory.pages 2m, 1g), of all that is held now. */
+struct account_hugetlb {
+	size_t wanted, missed; /* missed: of those wanted, held in ordinary or transparent huge pages instead */
+};
+/* Any thread, off the hot path (the mutex). */
+void account_read_hugetlb(struct account *account, struct account_hugetlb *hugetlb);
 
 /* Tells all pools whether somebody listens to their probes; main does so several times a second (pool_watch). */
 void account_watch_pools(struct account *account);

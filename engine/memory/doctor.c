@@ -282,6 +282,19 @@ static bool examine_group(const struct doctor *d, const struct memory_reading *r
 	return true;
 }
 
+static bool examine_hugetlb(const struct memory_reading *r, struct cursor *out)
+{
+	if (r->hugetlb.missed == 0)
+		return false;
+	cursor_format(out,
+	              "- Huge pages are missing: memory.pages wants %s in hugetlb pages, and %s are in ordinary ones. Reserve\n"
+	              "  %zu pages of 2 MiB for troved alone (sysctl vm.nr_hugepages=%zu) before it starts, or set memory.pages to\n"
+	              "  transparent.\n",
+	              human_bytes((double)r->hugetlb.wanted).text, human_bytes((double)r->hugetlb.missed).text,
+	              r->hugetlb.wanted / REGION_2M_BYTES, r->hugetlb.wanted / REGION_2M_BYTES);
+	return true;
+}
+
 unsigned doctor_examine(const struct doctor *d, const struct memory_reading *r, struct cursor *out)
 {
 	write_holders(r, out);
@@ -298,6 +311,7 @@ unsigned doctor_examine(const struct doctor *d, const struct memory_reading *r, 
 	found |= (unsigned)examine_frozen(r, out) << FINDING_frozen_allocations;
 	found |= (unsigned)examine_unexplained(r, out) << FINDING_unexplained;
 	found |= (unsigned)examine_group(d, r, out) << FINDING_short_group;
+	found |= (unsigned)examine_hugetlb(r, out) << FINDING_no_hugetlb;
 	if (cursor_used(out) == head) {
 		cursor_rewind(out, before);
 		cursor_literal(out, "\nNothing is odd.\n");

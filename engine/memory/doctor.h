@@ -42,6 +42,7 @@ enum doctor_finding {
 	FINDING_frozen_allocations,
 	FINDING_unexplained,
 	FINDING_short_group,
+	FINDING_no_hugetlb,
 	FINDING_COUNT,
 };
 

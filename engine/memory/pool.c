@@ -128,6 +128,13 @@ static size_t stride_of(const struct pool_options *o)
 	return round_up(bytes, o->shared_lines ? CACHE_LINE_BYTES : SLOT_ALIGNMENT);
 }
 
+static void count_bytes(struct pool_cold *c, const struct region *r)
+{
+	atomic_fetch_add(&c->reserved_bytes, r->reserved);
+	atomic_fetch_add(&c->hugetlb_wanted, r->hugetlb_wanted);
+	atomic_fetch_add(&c->hugetlb_missed, r->hugetlb_missed);
+}
+
 /* What the pool keeps about its slots, in one mapping: the free list, callers, links, words. */
 static status open_tables(struct pool *p, uint32_t objects)
 {
@@ -189,7 +196,7 @@ static status map_extent(struct pool *p, uint32_t count)
 		atomic_store(&c->pages, r->pages);
 	atomic_store(&c->is_locked, r->locked && (c->region_count == 1 || atomic_load(&c->is_locked)));
 	c->mapped += r->reserved;
-	atomic_fetch_add(&c->reserved_bytes, r->reserved);
+	count_bytes(c, r);
 	return STATUS_ok;
 }
 
@@ -236,7 +243,7 @@ static status setup(struct pool *p, const struct pool_options *o)
 		s = reserve_space(p, objects);
 	if (s != STATUS_ok)
 		return s;
-	atomic_store(&p->cold->reserved_bytes, p->cold->tables.reserved);
+	count_bytes(p->cold, &p->cold->tables);
 	return pool_grow(p);
 }
 
@@ -423,6 +430,8 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 		.pages = (enum region_pages)atomic_load(&c->pages),
 		.locked = atomic_load(&c->is_locked),
 		.reserved_bytes = atomic_load(&c->reserved_bytes),
+		.hugetlb_wanted = atomic_load(&c->hugetlb_wanted),
+		.hugetlb_missed = atomic_load(&c->hugetlb_missed),
 	};
 }
 

@@ -172,6 +172,7 @@ struct pool_statistics {
 	enum region_pages pages; /* the worst kind of the extents */
 	bool locked;             /* all of them */
 	size_t reserved_bytes;   /* objects and what the pool keeps about them */
+	size_t hugetlb_wanted, hugetlb_missed; /* bytes of both, as of a region */
 };
 
 /* Any thread, while the pool is used: each number is right for some moment of the call. */

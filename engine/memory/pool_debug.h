@@ -20,7 +20,7 @@ struct pool_cold {
 	uint32_t region_count;
 	/* Written by pool_grow, read by statistics. */
 	_Atomic uint32_t extents;
-	_Atomic size_t reserved_bytes;
+	_Atomic size_t reserved_bytes, hugetlb_wanted, hugetlb_missed;
 	_Atomic int pages;
 	atomic_bool is_locked;
 	struct region regions[]; /* one for each extent that needed more pages */

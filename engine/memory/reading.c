@@ -394,6 +394,7 @@ static bool take(struct walk *walk, struct account *account, struct memory_readi
 	heap_describe(out->heap.description, sizeof out->heap.description);
 	out->heap.is_mimalloc = heap_is_mimalloc();
 	heap_statistics(&out->heap.calls);
+	account_read_hugetlb(account, &out->hugetlb);
 	walk->held = read_holdings(account, out, &walk->held_count);
 	bool good = walk->held != NULL && read_mappings(walk);
 	free(walk->held);

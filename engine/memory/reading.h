@@ -73,6 +73,7 @@ struct memory_reading {
 		size_t resident;
 		struct heap_statistics calls;
 	} heap;
+	struct account_hugetlb hugetlb;
 	size_t program, stacks, files;
 	char largest_file[READING_FILE_BYTES];
 	size_t largest_file_bytes;

@@ -49,6 +49,12 @@
 	M(counter, heap, frozen, "allocator_frozen_allocations_total", none, \
 	  "Allocations of trove's own on threads that answer events, after the start; not 0: report a defect.")
 
+#define HUGETLB_METRICS(M) \
+	M(gauge, hugetlb, wanted, "allocator_hugetlb_wanted_bytes", none, \
+	  "Bytes held that were wanted in hugetlb pages (memory.pages 2m, 1g); 0: that was not asked for.") \
+	M(gauge, hugetlb, missed, "allocator_hugetlb_missed_bytes", none, \
+	  "Of the wanted ones those that are in ordinary pages; not 0: reserve more (vm.nr_hugepages) and start again.")
+
 #define PROCESS_METRICS(M) \
 	M(counter, process, cpu_s, "process_cpu_seconds_total", none, \
 	  "Processor time of all threads; a rate near the number of processors: give it more, or spread the load.") \
@@ -88,6 +94,9 @@ struct pool_metrics {
 struct heap_metrics {
 	HEAP_METRICS(METRIC_VALUE)
 };
+struct hugetlb_metrics {
+	HUGETLB_METRICS(METRIC_VALUE)
+};
 struct process_metrics {
 	PROCESS_METRICS(METRIC_VALUE)
 };
@@ -101,12 +110,13 @@ static const struct metric_label metric_label_rung = {"rung", METRIC_SERIES_rung
 static const struct metric_label metric_label_pool = {.name = "name, node"};
 static const struct metric_label metric_label_holding = {.name = "kind, name, node"};
 
-enum { TABLE_holdings, TABLE_pools, TABLE_heap, TABLE_process, TABLE_group };
+enum { TABLE_holdings, TABLE_pools, TABLE_heap, TABLE_hugetlb, TABLE_process, TABLE_group };
 
 const struct metric_table reading_metric_tables[] = {
 	[TABLE_holdings] = METRIC_TABLE(HOLDING_METRICS(METRIC_ROW)),
 	[TABLE_pools] = METRIC_TABLE(POOL_METRICS(METRIC_ROW)),
 	[TABLE_heap] = METRIC_TABLE(HEAP_METRICS(METRIC_ROW)),
+	[TABLE_hugetlb] = METRIC_TABLE(HUGETLB_METRICS(METRIC_ROW)),
 	[TABLE_process] = METRIC_TABLE(PROCESS_METRICS(METRIC_ROW)),
 	[TABLE_group] = METRIC_TABLE(GROUP_METRICS(METRIC_ROW)),
 };
@@ -192,6 +202,12 @@ static void write_heap(const struct memory_reading *r, struct metric_page *page)
 	metric_write_values(page, &reading_metric_tables[TABLE_heap], &heap);
 }
 
+static void write_hugetlb(const struct account_hugetlb *h, struct metric_page *page)
+{
+	const struct hugetlb_metrics values = {.wanted = {(double)h->wanted}, .missed = {(double)h->missed}};
+	metric_write_values(page, &reading_metric_tables[TABLE_hugetlb], &values);
+}
+
 static void write_process(const struct memory_reading *r, struct metric_page *page)
 {
 	const struct process_metrics process = {
@@ -225,6 +241,7 @@ void reading_write_metrics(const struct memory_reading *r, struct metric_page *p
 	write_holdings(r, page, TABLE_holdings, false, write_holding);
 	write_holdings(r, page, TABLE_pools, true, write_pool);
 	write_heap(r, page);
+	write_hugetlb(&r->hugetlb, page);
 	write_process(r, page);
 	write_group(&r->group, page);
 }

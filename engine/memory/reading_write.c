@@ -20,10 +20,11 @@ static void write_process(const struct memory_reading *r, struct cursor *out)
 {
 	cursor_format(out,
 	              "\"process\":{\"resident_bytes\":%zu,\"resident_peak_bytes\":%zu,\"virtual_bytes\":%zu,"
-	              "\"anonymous_bytes\":%zu,\"huge_page_bytes\":%zu,\"locked_bytes\":%zu,\"threads\":%u,"
+	              "\"anonymous_bytes\":%zu,\"huge_page_bytes\":%zu,\"hugetlb_wanted_bytes\":%zu,\"hugetlb_missed_bytes\":%zu,"
+	              "\"locked_bytes\":%zu,\"threads\":%u,"
 	              "\"minor_faults\":%llu,\"major_faults\":%llu,\"cgroup\":",
-	              r->resident, r->resident_peak, r->size_virtual, r->anonymous, r->huge, r->locked, r->threads,
-	              (unsigned long long)r->minor_faults, (unsigned long long)r->major_faults);
+	              r->resident, r->resident_peak, r->size_virtual, r->anonymous, r->huge, r->hugetlb.wanted,
+	              r->hugetlb.missed, r->locked, r->threads, (unsigned long long)r->minor_faults, (unsigned long long)r->major_faults);
 	write_group(&r->group, out);
 	cursor_byte(out, '}');
 }

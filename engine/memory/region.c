@@ -140,6 +140,15 @@ static void give_name(const struct region *r)
 	prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, r->bytes, r->reserved, text);
 }
 
+static void note_hugetlb(struct region *r)
+{
+	if (r->wanted < REGION_PAGES_2m || r->size < REGION_2M_BYTES)
+		return;
+	bool is_got = r->pages >= REGION_PAGES_2m;
+	r->hugetlb_wanted = is_got ? r->reserved : round_up(r->size, REGION_2M_BYTES);
+	r->hugetlb_missed = is_got ? 0 : r->hugetlb_wanted;
+}
+
 status region_open_at(struct region *r, void *place, size_t room, size_t bytes, const struct region_options *options)
 {
 	*r = (struct region){
@@ -157,6 +166,7 @@ status region_open_at(struct region *r, void *place, size_t room, size_t bytes, 
 		return s;
 	}
 	r->bytes = place;
+	note_hugetlb(r);
 	give_name(r);
 	if (options->lock) {
 		r->locked = mlock(r->bytes, r->reserved) == 0;

@@ -3,7 +3,7 @@
  *
  * Huge pages are asked for from the best kind that was wanted down to 4 KiB: hugetlb pages
  * of 1 GiB, of 2 MiB, transparent huge pages by madvise, small ones. A kind that the machine
- * does not have is passed over in silence, but what was got is recorded, and region_measure
+ * does not have is passed over, but what was got, and what was not, is recorded, and region_measure
  * reads it back from the kernel: both the kernel and allocators fall back without a word.
  *
  * The caller owns a region, and the name it gave, until region_close. Set-up only, one
@@ -50,6 +50,9 @@ struct region {
 	size_t reserved; /* mapped, whole pages */
 	const char *name;
 	enum region_pages wanted, pages; /* asked for, got */
+	/* Bytes of whole hugetlb pages that were asked for; of them not got, all or none. 0 where less than a
+	 * page of 2 MiB was to be had. Pages of 2 MiB in place of 1 GiB are got. */
+	size_t hugetlb_wanted, hugetlb_missed;
 	int node; /* got; -1: any */
 	bool locked;
 	size_t space;   /* address space that goes with the region; 0: it is the caller's */

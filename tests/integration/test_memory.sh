@@ -123,10 +123,38 @@ equal "small pages: none is huge" 0 "$(grep -c '"pages":"transparent huge"' "$wo
 check "nothing is touched without prefault" [ "$(member resident_bytes)" -lt 20000000 ]
 service_stop
 
+equal "hugetlb pages that nobody asked for are not missed" 0 "$(grep -c 'hugetlb' "$work/log")"
 service_start --set memory.pages=1g
 http /allocator >"$work/allocator"
 check "pages that are not there are not claimed" \
-	[ "$(cat /proc/sys/vm/nr_hugepages)" -gt 0 -o "$(grep -c 'hugetlb' "$work/allocator")" -eq 0 ]
+	[ "$(cat /proc/sys/vm/nr_hugepages)" -gt 0 -o "$(grep -c '"pages":"hugetlb' "$work/allocator")" -eq 0 ]
+service_stop
+
+# hugetlb pages that the machine has or not: what is missing is counted, and said once.
+: >"$work/log"
+service_start --set memory.pages=2m
+run 0 "serves with memory.pages=2m" "$bin/trovectl" ping
+http /allocator >"$work/allocator"
+wanted=$(member hugetlb_wanted_bytes)
+missed=$(member hugetlb_missed_bytes)
+said=$(grep -c 'memory.pages=2m: of' "$work/log")
+check "hugetlb pages are wanted ($wanted bytes)" [ "$wanted" -gt 0 ]
+equal "metrics: wanted in hugetlb pages" "$wanted" "$(metric allocator_hugetlb_wanted_bytes)"
+equal "metrics: missed" "$missed" "$(metric allocator_hugetlb_missed_bytes)"
+"$bin/trovectl" memory --doctor >"$work/out" 2>&1
+if [ "$(cat /proc/sys/vm/nr_hugepages /proc/sys/vm/nr_overcommit_hugepages | tr -d '0\n')" = "" ]; then
+	equal "none are reserved: all are missed" "$wanted" "$missed"
+	equal "what is missed is said once" 1 "$said"
+	holds "what is missed: how much, and what to do" \
+		"of $wanted bytes wanted in hugetlb pages $missed were not got and are in ordinary pages; set vm.nr_hugepages=$((wanted / 2097152)) " \
+		"$work/log"
+	holds "doctor: huge pages are missing" "Huge pages are missing" "$work/out"
+	run 0 "trovectl memory with missing pages" "$bin/trovectl" memory
+	holds "trovectl memory: what is missing" "wanted in hugetlb pages are missing" "$work/out"
+else
+	echo "SKIP missing hugetlb pages: this machine has some reserved"
+	equal "said exactly if some are missed" "$((missed > 0))" "$said"
+fi
 service_stop
 
 # ---- pools under checks -----------------------------------------------------------------------

@@ -155,6 +155,14 @@ static void plant_unexplained(struct fixture *f)
 	memset(bytes, 1, 32 * MIB);
 }
 
+/* Entered by hand: a machine may have the pages. */
+static void plant_missing_huge_pages(struct fixture *f)
+{
+	static struct holding holding = {.name = "planted pages", .kind = HOLDING_buffer, .bytes = &holding,
+	                                 .reserved = sizeof holding, .hugetlb_wanted = 64 * MIB, .hugetlb_missed = 6 * MIB};
+	account_add(&f->account, &holding);
+}
+
 static void *allocate_once(void *unused)
 {
 	(void)unused;
@@ -248,6 +256,8 @@ static void test_planted_faults_are_named(void **state)
 	expect(plant_oversized, 1u << FINDING_oversized, "planted.bytes_max");
 	expect(plant_mapped_file, 1u << FINDING_mapped_file, "planted-file");
 	expect(plant_unexplained, 1u << FINDING_unexplained, "unexplained");
+	expect(plant_missing_huge_pages, 1u << FINDING_no_hugetlb,
+	       "wants 64.0 MiB in hugetlb pages, and 6.0 MiB are in ordinary ones. Reserve\n  32 pages of 2 MiB");
 	expect(plant_frozen_allocation, 1u << FINDING_frozen_allocations, "after the start");
 }
 
@@ -282,6 +292,46 @@ static void test_reading_explains_the_resident_set(void **state)
 	arena_deinit(&arena);
 	assert_true(reading_take(&account, r));
 	assert_int_equal(r->holding_count, 0);
+	account_teardown(&account);
+	free(r);
+}
+
+/* Got or not, as the machine has them: what the holdings say is added up, pools and little ones too. */
+static void test_hugetlb_pages_are_added_up(void **state)
+{
+	(void)state;
+	struct account account;
+	struct arena large = {}, little = {};
+	struct pool *pool;
+	struct holding holding = {};
+	struct memory_reading *r = malloc(sizeof *r);
+	char json[16384];
+	struct cursor out;
+	account_setup(&account, &(struct account_policy){.pages = REGION_PAGES_2m, .node = -1});
+	assert_int_equal(arena_init(&large, 3 * MIB, &(struct arena_options){.name = "large", .account = &account}), STATUS_ok);
+	assert_int_equal(arena_init(&little, MIB, &(struct arena_options){.name = "little", .account = &account}), STATUS_ok);
+	/* Tables of half a MiB, so they want none. */
+	const struct pool_options options = {.name = "pool", .object_bytes = 256, .capacity = 16384};
+	assert_int_equal(account_open_pool(&account, &pool, &holding, &options), STATUS_ok);
+	struct pool_statistics statistics;
+	pool_read_statistics(pool, &statistics);
+	assert_int_equal(large.holding.hugetlb_wanted, 4 * MIB);
+	assert_int_equal(statistics.hugetlb_wanted, 4 * MIB);
+	assert_int_equal(statistics.hugetlb_missed, statistics.pages == REGION_PAGES_2m ? 0 : 4 * MIB);
+
+	assert_true(reading_take(&account, r));
+	assert_int_equal(r->hugetlb.wanted, 8 * MIB);
+	assert_int_equal(r->hugetlb.missed, large.holding.hugetlb_missed + statistics.hugetlb_missed);
+	cursor_init(&out, json, sizeof json - 1);
+	reading_write_json(r, &out);
+	*out.at = '\0';
+	assert_non_null(strstr(json, "\"hugetlb_wanted_bytes\":8388608,\"hugetlb_missed_bytes\":"));
+
+	account_close_pool(&pool, &holding);
+	arena_deinit(&large);
+	arena_deinit(&little);
+	assert_true(reading_take(&account, r));
+	assert_int_equal(r->hugetlb.wanted, 0);
 	account_teardown(&account);
 	free(r);
 }
@@ -429,6 +479,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading_explains_the_resident_set),
+		cmocka_unit_test(test_hugetlb_pages_are_added_up),
 		cmocka_unit_test(test_a_scan_finds_what_smaps_finds),
 		cmocka_unit_test(test_planted_faults_are_named),
 		cmocka_unit_test(test_another_heap_is_named),

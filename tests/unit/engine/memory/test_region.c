@@ -59,6 +59,8 @@ static void the_pages_recorded_are_the_pages_got(void **state)
 		assert_true(r.pages != REGION_PAGES_1g); /* never for less than one page */
 		size_t unit = r.pages == REGION_PAGES_2m ? REGION_2M_BYTES : REGION_SMALL_BYTES;
 		assert_int_equal(r.reserved % unit, 0);
+		assert_int_equal(r.hugetlb_wanted, wanted >= REGION_PAGES_2m ? 6 * mib : 0);
+		assert_int_equal(r.hugetlb_missed, r.pages == REGION_PAGES_2m ? 0 : r.hugetlb_wanted);
 		print_message("wanted %s, got %s\n", region_pages_text(wanted), region_pages_text(r.pages));
 		if (!is_emulated() && region_measure(&r, &found) == STATUS_ok) {
 			assert_true(found.resident >= r.size);
@@ -82,7 +84,28 @@ static void little_memory_gets_no_huge_page(void **state)
 	assert_int_equal(region_open(&r, mib, &options), STATUS_ok);
 	assert_int_equal(r.pages, REGION_PAGES_small);
 	assert_int_equal(r.reserved, mib);
+	assert_int_equal(r.hugetlb_wanted, 0); /* so none is missed */
+	assert_int_equal(r.hugetlb_missed, 0);
 	region_close(&r);
+}
+
+/* At a place where no huge page fits, so that the machine does not matter. */
+static void huge_pages_that_were_not_got_are_counted(void **state)
+{
+	(void)state;
+	uint8_t *space = region_reserve(8 * mib, 2 * mib);
+	assert_non_null(space);
+	uint8_t *askew = space + REGION_SMALL_BYTES;
+	for (enum region_pages wanted = REGION_PAGES_small; wanted <= REGION_PAGES_1g; wanted++) {
+		struct region r;
+		struct region_options options = {.name = "missed", .pages = wanted, .node = -1};
+		assert_int_equal(region_open_at(&r, askew, 7 * mib, 3 * mib, &options), STATUS_ok);
+		assert_true(r.pages <= REGION_PAGES_transparent);
+		assert_int_equal(r.hugetlb_wanted, wanted >= REGION_PAGES_2m ? 4 * mib : 0);
+		assert_int_equal(r.hugetlb_missed, r.hugetlb_wanted);
+		region_close(&r);
+	}
+	region_release(space, 8 * mib);
 }
 
 static void sizes_that_cannot_be_are_refused(void **state)
@@ -211,6 +234,7 @@ int main(void)
 		cmocka_unit_test(it_is_whole_pages_of_zeros_and_prefaulted_on_demand),
 		cmocka_unit_test(the_pages_recorded_are_the_pages_got),
 		cmocka_unit_test(little_memory_gets_no_huge_page),
+		cmocka_unit_test(huge_pages_that_were_not_got_are_counted),
 		cmocka_unit_test(sizes_that_cannot_be_are_refused),
 		cmocka_unit_test(a_part_of_reserved_space_is_opened_in_place),
 		cmocka_unit_test(a_lock_is_verified_and_a_refused_one_is_recorded),
