@@ -24,7 +24,8 @@ static void write_process(const struct memory_reading *r, struct cursor *out)
 	              "\"locked_bytes\":%zu,\"threads\":%u,"
 	              "\"minor_faults\":%llu,\"major_faults\":%llu,\"cgroup\":",
 	              r->resident, r->resident_peak, r->size_virtual, r->anonymous, r->huge, r->hugetlb.wanted,
-	              r->hugetlb.missed, r->locked, r->threads, (unsigned long long)r->minor_faults, (unsigned long long)r->major_faults);
+	              r->hugetlb.missed, r->locked, r->threads,
+	              (unsigned long long)r->minor_faults, (unsigned long long)r->major_faults);
 	write_group(&r->group, out);
 	cursor_byte(out, '}');
 }

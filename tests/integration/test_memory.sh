@@ -145,9 +145,9 @@ equal "metrics: missed" "$missed" "$(metric allocator_hugetlb_missed_bytes)"
 if [ "$(cat /proc/sys/vm/nr_hugepages /proc/sys/vm/nr_overcommit_hugepages | tr -d '0\n')" = "" ]; then
 	equal "none are reserved: all are missed" "$wanted" "$missed"
 	equal "what is missed is said once" 1 "$said"
-	holds "what is missed: how much, and what to do" \
-		"of $wanted bytes wanted in hugetlb pages $missed were not got and are in ordinary pages; set vm.nr_hugepages=$((wanted / 2097152)) " \
-		"$work/log"
+	holds "what is missed: how much" "memory.pages=2m: of $wanted bytes wanted in hugetlb pages $missed were not got" "$work/log"
+	holds "what is missed: what to do" "set vm.nr_hugepages=$((wanted / 2097152)) " "$work/log"
+	holds "what is missed: or else" "or memory.pages=transparent" "$work/log"
 	holds "doctor: huge pages are missing" "Huge pages are missing" "$work/out"
 	run 0 "trovectl memory with missing pages" "$bin/trovectl" memory
 	holds "trovectl memory: what is missing" "wanted in hugetlb pages are missing" "$work/out"
