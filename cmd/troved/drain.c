@@ -8,7 +8,10 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 enum { TICK_MS = 20, TURN_MS = 5, LINGER_MS = 100, FLUSH_LEAST_MS = 500, CLOSE_TURNS = 1000, AGREE_MS = 2000 };
 
@@ -202,6 +205,21 @@ static void close_sockets(struct service *service, struct net_tally *tally)
 	}
 }
 
+enum { LEAVE_S = 5 };
+
+static void leave(int number)
+{
+	(void)number;
+	_exit(EX_IOERR);
+}
+
+/* Threads that are in a sync do not end before the disk answers. Who waits for an answer has none, and asks again. */
+static void leave_in_time(void)
+{
+	signal(SIGALRM, leave);
+	alarm(LEAVE_S);
+}
+
 void service_end(struct service *service)
 {
 	struct receipt *receipt = &service->drain.receipt;
@@ -209,7 +227,9 @@ void service_end(struct service *service)
 	char text[RECEIPT_TEXT_BYTES];
 	if (service->drain.step < DRAIN_linger)
 		clock_sleep_ms(LINGER_MS); /* as there */
-	(void)shard_rest(service->shard, FLUSH_LEAST_MS);
+	service->drain.is_durable = shard_rest(service->shard, FLUSH_LEAST_MS);
+	if (!service->drain.is_durable)
+		leave_in_time();
 	take_over_say_closing(&service->take_over);
 	close_sockets(service, &tally);
 	receipt->accepted = tally.accepted;

@@ -217,6 +217,14 @@ static void service_publish(void *context, const char *topic, const char *json)
 		net_publish(net, topic, json);
 }
 
+/* Of contexts, whose messages wait for the journal: the others are left for queries while the disk fails. */
+static uint64_t held_max(const struct net_options *o)
+{
+	uint64_t contexts = (uint64_t)o->contexts;
+	uint64_t for_queries = contexts < 4 ? 1 : contexts / 4;
+	return contexts > for_queries ? contexts - for_queries : 1;
+}
+
 static int setup_shard(struct service *service)
 {
 	struct configuration *c = &service->configuration;
@@ -228,6 +236,7 @@ static int setup_shard(struct service *service)
 		.payments_ttl_ms = c->commerce.payments_ttl_ms,
 		.claims_ttl_ms = c->commerce.claims_ttl_ms,
 		.journal = &c->journal,
+		.held_max = held_max(&c->net),
 		.publish = service_publish,
 		.publish_context = service,
 	};
@@ -450,8 +459,10 @@ static int run(struct service *service)
 		service_end(service);
 	}
 	teardown_modules(service);
-	if (code == EX_OK)
+	if (code == EX_OK) {
 		service_say_end(service);
+		code = service->drain.is_durable ? EX_OK : EX_IOERR;
+	}
 	heap_sample_teardown();
 	account_teardown(&service->account);
 	notify_teardown(&service->notify);

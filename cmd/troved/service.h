@@ -28,6 +28,7 @@ struct drain {
 	uint64_t snapshot_failures; /* before the one that is waited for */
 	uint64_t offered;           /* last change that the snapshot is to hold which is offered */
 	struct receipt receipt;
+	bool is_durable;            /* all that was done; at the end */
 };
 
 struct service {

@@ -137,6 +137,8 @@ uint64_t journal_released(const struct journal *j)
 	return atomic_load_explicit(&j->released_sequence, memory_order_acquire);
 }
 
+bool journal_has_failed(const struct journal *j) { return atomic_load(&j->state) != STATE_running; }
+
 static bool wait_for(struct journal *j, uint64_t reached(const struct journal *), uint64_t sequence, int64_t timeout_ms)
 {
 	int64_t end_ns = clock_monotonic_ns() + timeout_ms * 1000000;

@@ -9,7 +9,7 @@
  * Owner    The journal owns its directory (a lock file keeps others out), its threads and its
  *          memory, all reserved at open. The data directory's path stays the caller's.
  * Threads  Writer: append, commit, fetch, one thread. Hook: called on the flusher thread.
- *          durable, stat, read, drop_before: any thread. open, close: main.
+ *          durable, has_failed, stat, read, drop_before: any thread. open, close: main.
  * Errors   STATUS_journal_full: no room now, or the device failed (journal_stat says which and
  *          why); nothing was taken, and the same may be tried again. Both pass by themselves: what
  *          was appended and is not durable stays in memory and is written again until that succeeds,
@@ -139,6 +139,8 @@ void journal_commit(struct journal *journal);
 uint64_t journal_durable(const struct journal *journal);
 /* The last sequence whose reply may leave: by data.durability that, or what the system has. */
 uint64_t journal_released(const struct journal *journal);
+/* Nothing is taken until what failed succeeds. */
+bool journal_has_failed(const struct journal *journal);
 /* Sleeps until sequence is released, the journal has failed or the time is over (< 0: no limit);
  * whether it is released. One thread at a time. */
 bool journal_wait(struct journal *journal, uint64_t sequence, int64_t timeout_ms);

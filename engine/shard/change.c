@@ -160,6 +160,8 @@ static status change(struct shard *shard, const struct event *event, const struc
 	struct commerce *commerce = shard->parts.commerce;
 	if (atomic_load_explicit(&shard->draining, memory_order_relaxed))
 		return STATUS_draining;
+	if (shard->is_full)
+		return STATUS_overloaded;
 	if (is_late(shard, event, job))
 		return STATUS_deadline_exceeded;
 	uint64_t content = content_hash(event, commerce->idempotency.seed);
@@ -208,9 +210,14 @@ void shard_read(struct shard *shard, const struct event *event, const struct sha
 	struct problem problem;
 	fill_problem(&problem, event);
 	tick(shard, job->received_ms);
+	uint64_t last = shard_last_change(shard, event);
+	if (shard->is_full && last > shard_released(shard)) {
+		answer_problem(shard, &problem, STATUS_overloaded, reply);
+		return;
+	}
 	status s = is_late(shard, event, job) ? STATUS_deadline_exceeded
 	                               : dispatch_reader(event->type)(&shard->state, event, reply, &problem);
-	shard_need(shard, shard_last_change(shard, event));
+	shard_need(shard, last);
 	if (s != STATUS_ok)
 		answer_problem(shard, &problem, s, reply);
 }

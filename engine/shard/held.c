@@ -36,6 +36,7 @@ status held_init(struct held *h, const struct shard_options *o, const struct sha
 	h->parts = parts;
 	h->reply_bytes_max = (size_t)o->reply_bytes_max;
 	h->replies_bytes = replies_bytes(o);
+	h->batch_count = batch_count(o);
 	h->batches_holding = (struct holding){.option = "events.queue"};
 	h->replies_holding = (struct holding){.name = "held replies", .option = "events.reply_bytes_max", .kind = HOLDING_buffer};
 	h->publications_holding = (struct holding){.name = "held publications", .kind = HOLDING_buffer};
@@ -85,6 +86,22 @@ struct batch *held_open(struct held *h, void **bytes)
 	*bytes = h->replies + h->head % h->replies_bytes;
 	atomic_fetch_add_explicit(&h->pending, 1, memory_order_relaxed);
 	return batch;
+}
+
+/* Behind a reply of any size there must be one of the largest: it may have to begin at the ring's start. */
+static uint64_t end_of_two(const struct held *h)
+{
+	uint64_t left = h->replies_bytes - h->head % h->replies_bytes;
+	uint64_t first = left < h->reply_bytes_max ? h->head + left : h->head;
+	left = h->replies_bytes - first % h->replies_bytes;
+	return left < 2 * h->reply_bytes_max ? first + left + h->reply_bytes_max : first + 2 * h->reply_bytes_max;
+}
+
+bool held_is_full(const struct held *h, uint64_t max)
+{
+	uint64_t pending = atomic_load(&h->pending);
+	return pending >= max || pending + 2 > h->batch_count ||
+	       end_of_two(h) - atomic_load(&h->tail) > h->replies_bytes;
 }
 
 void held_cancel(struct held *h, struct batch *batch)

@@ -36,7 +36,7 @@ struct held {
 	struct holding batches_holding, replies_holding, publications_holding;
 	struct region replies_region, publications_region;
 	uint8_t *replies, *publications;
-	size_t replies_bytes, reply_bytes_max;
+	size_t replies_bytes, reply_bytes_max, batch_count;
 	uint64_t head;              /* next place for a reply */
 	uint64_t published;         /* next place for a publication */
 	struct ring queue;          /* of batches */
@@ -57,6 +57,8 @@ void held_bill(const struct shard_options *options, struct bill *bill);
 
 /* Room for the largest reply, and a batch to hold it; NULL: the writer has to wait for room. */
 struct batch *held_open(struct held *held, void **bytes);
+/* Whether max replies wait, or another of the largest size would leave no room for one that is let go at once. */
+bool held_is_full(const struct held *held, uint64_t max);
 /* It is not needed after all. */
 void held_cancel(struct held *held, struct batch *batch);
 /* The reply stands in the bytes that held_open gave; it leaves when seq is released. */

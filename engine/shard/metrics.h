@@ -77,7 +77,8 @@ struct shard_duration_metrics {
 	M(gauge, shard_now, queue_limit, "trove_writer_queue_limit_messages", none, \
 	  "Where further ones are answered overloaded; events.queue sets it.") \
 	M(gauge, shard_now, held, "trove_replies_held", none, \
-	  "Replies that wait until the journal has made durable what they say; growing: the disk is slow.")
+	  "Replies that wait until the journal has made durable what they say; at 3/4 of events.contexts a disk that hangs makes " \
+	  "changes overloaded.")
 
 #define SHARD_START_METRICS(M) \
 	M(gauge, shard_start, check, "trove_start_check", check, \

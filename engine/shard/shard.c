@@ -117,7 +117,7 @@ void shard_on_released(void *context, uint64_t sequence)
 	struct shard *shard = context;
 	(void)sequence;
 	held_release(&shard->held, shard_released, shard);
-	if (atomic_load_explicit(&shard->waits_for_room, memory_order_acquire))
+	if (atomic_load(&shard->waits_for_room))
 		wakeup_signal(&shard->wakeup);
 }
 
@@ -132,15 +132,57 @@ static void commit(struct shard *shard)
 
 enum { COMMIT_EVERY = 256, SWEEP_NS = 50000000, SWEEP_MS = 50, CLAIMS_SWEEP_MS = 1000 };
 
+/* ---- a disk that fails, or hangs -------------------------------------------------- */
+
+/* No group takes so long on a disk that works. Where all who could take queries were held up, these wait so long, once: a disk
+ * that was stuck is taken to be so still. */
+enum { STUCK_MS = 1000, STUCK_AGAIN_MS = 5000 };
+
+static bool is_stuck(struct shard *shard)
+{
+	int64_t now_ns = shard_monotonic_ns(shard);
+	if (shard->full_ns == 0)
+		shard->full_ns = now_ns;
+	if (now_ns - shard->full_ns >= (int64_t)STUCK_MS * 1000000)
+		shard->stuck_ns = now_ns;
+	return journal_has_failed(shard->journal) ||
+	       (shard->stuck_ns != 0 && now_ns - shard->stuck_ns < (int64_t)STUCK_AGAIN_MS * 1000000);
+}
+
+/* Whether a message may be taken. With as many waiting as may it is not, as that passes within a group; but where the
+ * disk is stuck it is taken and must not wait. */
+static bool admits(struct shard *shard)
+{
+	uint64_t max = shard->parts.held_max;
+	shard->is_full = max != 0 && shard->journal != NULL && held_is_full(&shard->held, max);
+	if (!shard->is_full) {
+		shard->full_ns = 0;
+		return true;
+	}
+	return is_stuck(shard) || atomic_load_explicit(&shard->draining, memory_order_relaxed);
+}
+
+/* Room for the next message's reply; NULL: who makes room next wakes us. */
+static struct batch *open_next(struct shard *shard, void **bytes)
+{
+	for (int look = 0; look < 2; look++) { /* room may come before it is known that we wait */
+		struct batch *batch = admits(shard) ? held_open(&shard->held, bytes) : NULL;
+		if (atomic_load_explicit(&shard->waits_for_room, memory_order_relaxed) != (batch == NULL))
+			atomic_store(&shard->waits_for_room, batch == NULL);
+		if (batch != NULL)
+			return batch;
+	}
+	return NULL;
+}
+
 /* Takes messages until there are none, or no room for a reply; how many. */
 static uint64_t write_all(struct shard *shard)
 {
 	for (uint64_t taken = 0;; taken++) {
 		void *bytes;
-		struct batch *batch = held_open(&shard->held, &bytes);
-		atomic_store_explicit(&shard->waits_for_room, batch == NULL, memory_order_release);
-		if (batch == NULL && (batch = held_open(&shard->held, &bytes)) == NULL)
-			return taken; /* who makes room next wakes us */
+		struct batch *batch = open_next(shard, &bytes);
+		if (batch == NULL)
+			return taken;
 		struct shard_job *job = ring_pop(&shard->queue);
 		if (job == NULL) {
 			held_cancel(&shard->held, batch);
@@ -157,6 +199,8 @@ static uint64_t write_all(struct shard *shard)
 static int64_t rest_ms(const struct shard *shard)
 {
 	const struct commerce *c = shard->parts.commerce;
+	if (shard->full_ns != 0 || atomic_load(&shard->stopping))
+		return SWEEP_MS; /* nobody tells that the journal is stuck */
 	if (slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0)
 		return SWEEP_MS;
 	return slots_in_use(&c->claims.slots) != 0 && shard->state.claims_ttl_ms != 0 ? CLAIMS_SWEEP_MS : -1;
@@ -178,6 +222,13 @@ static uint64_t work(struct shard *shard)
 	return taken;
 }
 
+/* Of those that it has not taken the owner hears no more: shard_stop. */
+static bool gives_up(const struct shard *shard)
+{
+	return shard->journal != NULL && atomic_load(&shard->waits_for_room) &&
+	       (journal_has_failed(shard->journal) || shard_monotonic_ns(shard) >= shard->stop_by_ns);
+}
+
 static void *run_writer(void *argument)
 {
 	struct shard *shard = argument;
@@ -185,7 +236,7 @@ static void *run_writer(void *argument)
 	for (;;) {
 		uint32_t ticket = wakeup_prepare(&shard->wakeup);
 		work(shard);
-		if (atomic_load(&shard->stopping) && ring_size(&shard->queue) == 0)
+		if (atomic_load(&shard->stopping) && (ring_size(&shard->queue) == 0 || gives_up(shard)))
 			return NULL;
 		wakeup_wait(&shard->wakeup, ticket, rest_ms(shard));
 	}
@@ -352,8 +403,9 @@ status shard_setup(struct shard **out, const struct shard_options *options, cons
 enum { STOP_WAIT_MS = 2000 };
 
 /* Once the writer is gone nobody else touches what is its own. */
-static void end_writer(struct shard *shard)
+static void end_writer(struct shard *shard, int64_t timeout_ms)
 {
+	shard->stop_by_ns = shard_monotonic_ns(shard) + timeout_ms * 1000000;
 	atomic_store(&shard->draining, true);
 	atomic_store(&shard->stopping, true);
 	wakeup_signal(&shard->wakeup);
@@ -366,7 +418,7 @@ static void end_writer(struct shard *shard)
 bool shard_rest(struct shard *shard, int64_t timeout_ms)
 {
 	if (!shard->is_resting)
-		end_writer(shard);
+		end_writer(shard, timeout_ms);
 	commit(shard);
 	bool is_durable = shard->journal == NULL || journal_sync(shard->journal, timeout_ms);
 	held_release(&shard->held, shard_released, shard);

@@ -82,6 +82,9 @@ struct shard_parts {
 	const struct commerce_options *commerce_options; /* for snapshots; NULL: none are made */
 	int64_t carts_ttl_ms, payments_ttl_ms, claims_ttl_ms;
 	const struct journal_options *journal; /* NULL: nothing is kept, changes are answered at once (tests) */
+	/* Messages whose replies may wait for the journal at once. Beyond it further ones wait, and once the journal is stuck
+	 * changes are answered `overloaded`, so that a bad disk does not take all of the caller's jobs. 0: no limit. */
+	uint64_t held_max;
 	/* What happened, once it is durable; or NULL. Any thread, one call at a time; must not block. */
 	void (*publish)(void *context, const char *topic, const char *json);
 	void *publish_context;

@@ -38,6 +38,9 @@ struct shard {
 	int64_t swept_ns;
 	struct shadow_start start;
 	uint32_t cart_hand, payment_hand, claim_hand;
+	int64_t full_ns;      /* since when as many replies wait as may; 0: there is room */
+	int64_t stuck_ns;     /* when that was too long the last time; 0: never */
+	bool is_full;         /* the message in work must not wait for the journal */
 	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;
 	bool has_thread;
@@ -50,6 +53,7 @@ struct shard {
 	enum shard_check start_check;
 	atomic_bool draining;
 	atomic_bool stopping;
+	int64_t stop_by_ns;   /* written before stopping: from then on the writer waits for no room */
 	struct ring queue;
 	struct wakeup wakeup;
 	atomic_bool waits_for_room;

@@ -93,6 +93,12 @@ static void assert_reads_go_on(struct peer *p)
 	assert_answer(p, "{\"type\":\"ping\"}", "pong");
 }
 
+static void assert_reads_none(struct peer *p)
+{
+	assert_answer(p, "{\"type\":\"locate\",\"x\":1,\"y\":1,\"radius\":50}", "\"count\":0");
+	assert_answer(p, "{\"type\":\"ping\"}", "pong");
+}
+
 static const char *becomes(struct peer *p, const char *json, const char *has)
 {
 	for (int i = 0; i < 400; i++) {
@@ -115,7 +121,7 @@ struct faults {
 	char folder[160];
 };
 
-static void place(struct faults *f)
+static void place_with(struct faults *f, const char *const *sets)
 {
 	char library[512];
 	service_place(&f->service);
@@ -126,9 +132,11 @@ static void place(struct faults *f)
 	setenv("TROVE_FAULTS", f->folder, 1);
 	/* Its runtime is loaded second, which does no harm here. */
 	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
-	service_again(&f->service, small);
+	service_again(&f->service, sets);
 	unsetenv("LD_PRELOAD");
 }
+
+static void place(struct faults *f) { place_with(f, small); }
 
 static void turn(const struct faults *f, const char *name, const char *text)
 {
@@ -230,6 +238,196 @@ static void who_leaves_before_the_answer(void **state)
 	assert_true(service_metric(&f.service, lost) == 1);
 	peer_close(&p);
 	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+}
+
+/* ---- more who change than can be held ------------------------------------------------------------------------------- */
+
+/* More than contexts (32), of which the last 8 are for queries. */
+enum { BESIEGERS = 40, HELD_MAX = 24, BATCH = 64, MESSAGE_BYTES = 16384, REPLY_BYTES = 65536 };
+
+struct siege {
+	struct peer peer[BESIEGERS];
+	char reply[BESIEGERS][REPLY_BYTES];
+	bool has_reply[BESIEGERS];
+	unsigned events; /* a message */
+};
+
+static const char *message_of(const struct siege *s, unsigned who)
+{
+	static char text[MESSAGE_BYTES];
+	size_t n = 0;
+	for (unsigned i = 0; i < s->events; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n,
+		                      "%c{\"type\":\"payment.authorize\",\"id\":%u,\"payment\":%u,\"amount\":5,\"currency\":\"EUR\"}",
+		                      i == 0 ? '[' : ',', 1000 + BATCH * who + i, 1000 + BATCH * who + i);
+	snprintf(text + n, sizeof text - n, "]");
+	return text;
+}
+
+static struct siege *besiege(const struct faults *f, unsigned events)
+{
+	struct siege *s = calloc(1, sizeof *s);
+	s->events = events;
+	for (unsigned i = 0; i < BESIEGERS; i++)
+		assert_true(peer_open(&s->peer[i], f->service.port) && peer_send(&s->peer[i], message_of(s, i)));
+	return s;
+}
+
+static void lift(struct siege *s)
+{
+	for (unsigned i = 0; i < BESIEGERS; i++)
+		peer_close(&s->peer[i]);
+	free(s);
+}
+
+/* Takes what has come; of all that did, how many say it. */
+static unsigned answered(struct siege *s, const char *has)
+{
+	uint32_t number;
+	unsigned count = 0;
+	for (unsigned i = 0; i < BESIEGERS; i++) {
+		if (!s->has_reply[i] && peer_waits(&s->peer[i], 0))
+			s->has_reply[i] = peer_receive(&s->peer[i], s->reply[i], REPLY_BYTES, &number);
+		count += s->has_reply[i] && count_of(s->reply[i], has) == s->events;
+	}
+	return count;
+}
+
+static void await_answers(struct siege *s, const char *has, unsigned wanted)
+{
+	unsigned count = 0;
+	for (int i = 0; i < 1200 && (count = answered(s, has)) != wanted; i++)
+		clock_sleep_ms(25);
+	if (count != wanted)
+		fail_msg("%u answers say %s, expected %u", count, has, wanted);
+}
+
+static const char overloaded[] = "\"code\":\"overloaded\"";
+static const char authorized[] = "\"state\":\"authorized\"";
+static const char replayed[] = "\"replayed\":true";
+
+/* Each once: who was answered well is told so again, who was refused does it now. */
+static void ask_all_again(struct siege *s)
+{
+	for (unsigned i = 0; i < BESIEGERS; i++) {
+		char *before = s->reply[i];
+		bool was_done = strstr(before, authorized) != NULL;
+		assert_true(was_done ? strstr(before, replayed) == NULL : strstr(before, "\"retry\":\"same_id\"") != NULL);
+		assert_true(peer_ask(&s->peer[i], message_of(s, i), before, REPLY_BYTES));
+		assert_int_equal(count_of(before, authorized), s->events);
+		assert_int_equal(count_of(before, replayed), was_done ? s->events : 0);
+	}
+}
+
+/* The disk hangs, and may fail then. Those that are held get their answers, once; the others are told; queries go on. */
+static void hold_and_refuse(bool fails)
+{
+	struct faults f;
+	struct peer p;
+	place(&f);
+	turn(&f, "slow", "60000");
+	struct siege *s = besiege(&f, 1);
+	assert_true(peer_open(&p, f.service.port));
+	await_answers(s, overloaded, BESIEGERS - HELD_MAX);
+	assert_true(service_metric(&f.service, "trove_replies_held") == HELD_MAX);
+	assert_reads_none(&p);
+	if (fails) {
+		turn(&f, "sync", "");
+		turn(&f, "slow", NULL);
+		assert_true(service_metric_becomes(&f.service, "trove_journal_failed", 1));
+	}
+	assert_answer(&p, authorize, overloaded);
+	assert_answer(&p, "{\"type\":\"payment.get\",\"payment\":5}", "\"code\":\"not_found\"");
+	assert_reads_none(&p);
+	assert_int_equal(answered(s, authorized), 0);
+	turn(&f, fails ? "sync" : "slow", NULL);
+	await_answers(s, authorized, HELD_MAX);
+	assert_true(service_metric_becomes(&f.service, "trove_journal_failed", 0));
+	ask_all_again(s);
+	(void)becomes(&p, authorize, authorized);
+	assert_true(service_metric(&f.service, "trove_journal_seq") == BESIEGERS + 1);
+	peer_close(&p);
+	lift(s);
+	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+}
+
+static void a_disk_that_hangs_under_many(void **state)
+{
+	(void)state;
+	hold_and_refuse(false);
+}
+
+static void a_disk_that_fails_under_many(void **state)
+{
+	(void)state;
+	hold_and_refuse(true);
+}
+
+/* ---- a stop while the disk fails ------------------------------------------------------------------------------------ */
+
+static const char *const *for_large_replies(void)
+{
+	return with("events.reply_bytes_max=65536", "events.batch_max=64", "service.drain_timeout_ms=1000");
+}
+
+/* Large replies: their room ends before the contexts do. */
+static void stop_with_a_disk_that(bool hangs)
+{
+	struct faults f;
+	struct peer p;
+	place_with(&f, for_large_replies());
+	turn(&f, "slow", "60000");
+	struct siege *s = besiege(&f, BATCH);
+	assert_true(peer_open(&p, f.service.port));
+	for (int i = 0; i < 1200 && answered(s, overloaded) < BESIEGERS / 4; i++)
+		clock_sleep_ms(25);
+	assert_true(answered(s, overloaded) >= BESIEGERS / 4);
+	assert_reads_none(&p);
+	if (!hangs) {
+		turn(&f, "sync", "");
+		turn(&f, "slow", NULL);
+		assert_true(service_metric_becomes(&f.service, "trove_journal_failed", 1));
+	}
+	/* What is held is acknowledged to nobody. */
+	assert_int_equal(service_stop(&f.service, SIGTERM), 74);
+	assert_int_equal(answered(s, authorized), 0);
+	assert_true(service_log_has(&f.service, "not all changes could be made durable"));
+	peer_close(&p);
+	lift(s);
+	service_again(&f.service, for_large_replies());
+	assert_true(peer_open(&p, f.service.port));
+	(void)becomes(&p, authorize, authorized);
+	peer_close(&p);
+	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+}
+
+static void a_stop_while_the_disk_hangs(void **state)
+{
+	(void)state;
+	stop_with_a_disk_that(true);
+}
+
+static void a_stop_while_the_disk_fails(void **state)
+{
+	(void)state;
+	stop_with_a_disk_that(false);
+}
+
+/* It comes back while the stop waits: then all is as ever. */
+static void a_disk_that_comes_back_during_a_stop(void **state)
+{
+	struct faults f;
+	(void)state;
+	place_with(&f, with("service.drain_timeout_ms=60000", NULL, NULL));
+	turn(&f, "slow", "60000");
+	struct siege *s = besiege(&f, 1);
+	await_answers(s, overloaded, BESIEGERS - HELD_MAX);
+	kill(f.service.pid, SIGTERM);
+	clock_sleep_ms(200);
+	turn(&f, "slow", NULL);
+	assert_int_equal(service_wait(&f.service), 0);
+	await_answers(s, authorized, HELD_MAX);
+	lift(s);
 }
 
 /* ---- the clock -------------------------------------------------------------------------------------------------------- */
@@ -437,6 +635,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syncs_that_fail),       cmocka_unit_test(writes_that_fail),
 		cmocka_unit_test(who_leaves_before_the_answer),
+		cmocka_unit_test(a_disk_that_hangs_under_many), cmocka_unit_test(a_disk_that_fails_under_many),
+		cmocka_unit_test(a_stop_while_the_disk_hangs), cmocka_unit_test(a_stop_while_the_disk_fails),
+		cmocka_unit_test(a_disk_that_comes_back_during_a_stop),
 		cmocka_unit_test(a_clock_that_jumps),    cmocka_unit_test(a_full_disk),
 		cmocka_unit_test(a_read_only_directory), cmocka_unit_test(a_directory_that_is_in_use),
 	};
