@@ -3,6 +3,7 @@
 #include "engine/base/check.h"
 #include "engine/journal/journal.h"
 #include "engine/journal/look.h"
+#include "engine/journal/snapshot.h"
 #include "engine/router/dispatch.h"
 #include "proto/effect.h"
 #include "proto/identifier.h"
@@ -246,6 +247,48 @@ static status read_beside(struct reading *reading, const char *directory, bool i
 	return s;
 }
 
+/* As a start goes about it: the newest whole snapshot must reach to where the journal begins, and not beyond its end. */
+static bool is_covered(const char *directory, const struct journal_report *report, uint64_t *sequence)
+{
+	struct snapshots snapshots;
+	struct snapshot_found found;
+	uint64_t identity[2];
+	status s = snapshots_open(&snapshots, &(struct snapshot_options){.directory = directory, .is_reader = true});
+	if (s == STATUS_ok)
+		s = snapshot_journal_identity(directory, identity);
+	if (s == STATUS_ok)
+		s = snapshot_find(&snapshots, identity, &found);
+	snapshots_close(&snapshots);
+	if (s != STATUS_ok)
+		return false;
+	*sequence = found.sequence;
+	return found.sequence + 1 >= report->first && found.sequence <= report->last;
+}
+
+/* Nobody has it. That the first files were dropped is no damage. */
+static status read_at_rest(struct reading *reading, const char *directory, uint64_t after, bool is_dump,
+                           struct journal_report *report)
+{
+	uint64_t sequence;
+	status s = journal_verify(directory, after, reading->visit, reading, report);
+	if (s != STATUS_malformed || !report->begins_late)
+		return s;
+	if (!is_covered(directory, report, &sequence)) {
+		snprintf(report->text, sizeof report->text,
+		         "the journal begins with record %" PRIu64 ", and there is no whole snapshot that a start can go on from: put "
+		         "the files or a snapshot back from a copy", report->first);
+		return s;
+	}
+	report->is_damaged = false;
+	if (is_dump)
+		fprintf(stderr, "trovectl: %s: the journal goes back to sequence %" PRIu64 "\n", directory, report->first);
+	if (!report->is_torn)
+		snprintf(report->text, sizeof report->text,
+		         "begins with record %" PRIu64 ": earlier files were dropped, the snapshot of seq %" PRIu64 " holds the state",
+		         report->first, sequence);
+	return STATUS_ok;
+}
+
 static int run(const char *verb, const char *directory, int64_t after, int64_t limit, const struct settings *settings)
 {
 	struct reading reading = {.limit = limit, .seen = (uint64_t)after};
@@ -257,7 +300,7 @@ static int run(const char *verb, const char *directory, int64_t after, int64_t l
 		return EX_USAGE;
 	}
 	reading.visit = is_dump ? dump_record : count_record;
-	status s = journal_verify(directory, (uint64_t)after, reading.visit, &reading, &report);
+	status s = read_at_rest(&reading, directory, (uint64_t)after, is_dump, &report);
 	if (s == STATUS_invalid_state)
 		s = read_beside(&reading, directory, is_dump, &report);
 	bool is_read = s == STATUS_ok || report.is_damaged;
@@ -283,7 +326,7 @@ int journal_main(int argc, char **argv, const struct settings *settings)
 	if (line.wants_help) {
 		puts("usage: trovectl journal verify|dump|stat DIRECTORY [--after N] [--limit N] [--json]\n\n"
 		     "Reads the journal in a data directory and changes nothing. Beside a running service: what was durable\n"
-		     "when it began.\n"
+		     "when it began. Earlier files that were dropped behind a snapshot are no damage.\n"
 		     "  verify   reads every record: whole, a torn tail (the start will cut it), or damaged, and where\n"
 		     "  dump     the records as JSON, one a line; bodies of unknown types in hexadecimal (4096 bytes)\n"
 		     "  stat     verify, and how many records there are of each type\n");

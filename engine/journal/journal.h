@@ -96,6 +96,7 @@ struct journal_report {
 	uint64_t files_passed; /* the oldest of those, of which only the heads were read: checks_later */
 	bool is_torn;         /* something unfinished stood behind the last record */
 	bool is_damaged;      /* something durable is missing or changed */
+	bool begins_late;     /* that, and it is only that the first record is not the one behind `after`: a snapshot may hold more */
 	uint64_t file_number, offset; /* where it ends, is torn or damaged */
 	uint64_t sequence;            /* of the record that is torn or damaged */
 	char text[1024];      /* torn or damaged: what, where, what to do; or why it cannot be read */

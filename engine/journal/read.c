@@ -55,7 +55,8 @@ static void leave(struct journal *j, const struct start *end)
 }
 
 /* The record at the place, or NULL where the file has no more. An errno if the disk does not give it. */
-static int record_at(const struct journal *j, struct segment_view *view, const struct start *at, const struct record_head **found)
+static int record_at(const struct journal *j, struct segment_view *view, const struct start *at,
+                     const struct record_head **found)
 {
 	*found = NULL;
 	if (view->size < JOURNAL_HEAD_BYTES || at->offset > view->size - sizeof(struct record_head))

@@ -350,5 +350,6 @@ status scan_directory(struct scan *s, int directory, const uint64_t *numbers, si
 	         ": files are missing; put them back from a copy",
 	         r->first, r->last, s->after);
 	r->is_damaged = true;
+	r->begins_late = r->first > s->after + 1;
 	return STATUS_malformed;
 }

@@ -51,6 +51,31 @@ goes_by 'with two it goes'
 equal 'two snapshots' 2 "$(find "$folder" -name '*.snapshot' | wc -l)"
 service_stop
 
+# What went is no damage to who reads the files then, as long as a snapshot holds it; a hole is.
+reads() { # NAME CODE VERB FOLDER
+	code=0
+	"$ctl" journal "$3" "$4" >"$work/out" 2>"$work/err" || code=$?
+	equal "$1: exit code of $3" "$2" $code
+}
+reads 'stopped' 0 verify "$folder"
+holds 'it is whole' 'whole' "$work/out"
+holds 'and says where it begins' 'earlier files were dropped' "$work/out"
+reads 'stopped' 0 stat "$folder"
+reads 'stopped' 0 dump "$folder"
+holds 'what there is is printed' '"type":"product_put"' "$work/out"
+holds 'and from where on' 'goes back to sequence' "$work/err"
+cp -r "$folder" "$work/copy"
+rm "$work/copy"/*.snapshot
+reads 'no snapshot' 65 verify "$work/copy"
+holds 'it is damaged' DAMAGED "$work/out"
+holds 'and says why' 'no whole snapshot' "$work/out"
+rm -r "$work/copy"
+cp -r "$folder" "$work/copy"
+printf 'a hole ' | dd of="$(find "$work/copy" -name '*.journal' | sort | head -n 1)" bs=1 seek=20000 conv=notrunc 2>"$work/err"
+reads 'a hole' 65 verify "$work/copy"
+holds 'it is damaged, too' DAMAGED "$work/out"
+rm -r "$work/copy"
+
 start 'feed.read' --set data.retention_ms=8000
 cover
 check 'young records stay' test -e "$first"
