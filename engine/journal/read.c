@@ -83,8 +83,9 @@ static status cannot_read(struct journal *j, const struct start *at, int error)
 	pthread_mutex_unlock(&j->control);
 	segment_name(at->file.number, name);
 	if (!is_said)
-		log_error("journal", "%s, offset %llu: cannot be read: %s; mend the device, or stop troved and put the file back from a copy",
-		          name, (unsigned long long)at->offset, strerrordesc_np(error));
+		log_error("journal",
+		          "%s, offset %llu: cannot be read: %s; mend the device, or stop troved and put the file back from a copy", name,
+		          (unsigned long long)at->offset, strerrordesc_np(error));
 	return STATUS_internal;
 }
 
