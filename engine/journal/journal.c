@@ -132,6 +132,11 @@ uint64_t journal_durable(const struct journal *j)
 	return atomic_load_explicit(&j->durable_sequence, memory_order_acquire);
 }
 
+bool journal_is_pressed(const struct journal *j)
+{
+	return j->at.place - atomic_load_explicit(&j->durable_place, memory_order_acquire) > j->ring_bytes / 2;
+}
+
 uint64_t journal_released(const struct journal *j)
 {
 	return atomic_load_explicit(&j->released_sequence, memory_order_acquire);

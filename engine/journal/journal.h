@@ -138,6 +138,8 @@ void journal_commit(struct journal *journal);
 
 /* The last sequence on stable storage. */
 uint64_t journal_durable(const struct journal *journal);
+/* More than half of data.buffer_bytes waits for the disk: what can wait should. The writer's thread. */
+bool journal_is_pressed(const struct journal *journal);
 /* The last sequence whose reply may leave: by data.durability that, or what the system has. */
 uint64_t journal_released(const struct journal *journal);
 /* Nothing is taken until what failed succeeds. */

@@ -224,42 +224,54 @@ void shard_read(struct shard *shard, const struct event *event, const struct sha
 
 /* ---- time ------------------------------------------------------------------------------------------ */
 
-/* So many slots, and so many that end, at a time: some microseconds. */
+/* So many slots, and so many that end, at a time: some ten microseconds, which a message may have to wait. */
 enum { SWEEP_SLOTS = 4096, SWEEP_ENDS = 64 };
 
 typedef struct effect_head *plan_expiry(const struct state *, struct identifier, int64_t, struct arena *);
 
-static void end_one(struct shard *shard, plan_expiry *plan, enum shard_ended what, struct identifier id)
+/* Whether it has ended: some claims stay, and the journal may take nothing. */
+static bool end_one(struct shard *shard, plan_expiry *plan, enum shard_ended what, struct identifier id)
 {
 	size_t mark = arena_mark(&shard->effects);
 	struct effect_head *effect = plan(&shard->state, id, shard->now_ms, &shard->effects);
 	uint64_t place;
-	if (effect != NULL && keep(shard, effect, &place) == STATUS_ok) {
+	bool is_ended = effect != NULL && keep(shard, effect, &place) == STATUS_ok;
+	if (is_ended) {
 		carry_out(shard, effect, place);
 		metric_add(&shard->writer->metrics.expired[what], 1);
 	}
 	arena_reset(&shard->effects, mark);
+	return is_ended;
+}
+
+/* Where nothing ended the next sweep can wait, or it would go round and round over what stays. */
+static void end_all(struct shard *shard, plan_expiry *plan, enum shard_ended what, const struct identifier *ids, uint32_t count)
+{
+	uint32_t ended = 0;
+	for (uint32_t i = 0; i < count; i++)
+		ended += end_one(shard, plan, what, ids[i]);
+	if (count == SWEEP_ENDS && ended != 0)
+		shard->behind |= 1u << what;
 }
 
 static uint32_t slots_at_once(uint32_t capacity) { return capacity < SWEEP_SLOTS ? capacity : SWEEP_SLOTS; }
 
-void shard_sweep(struct shard *shard)
+void shard_sweep(struct shard *shard, unsigned kinds)
 {
 	const struct commerce *c = shard->parts.commerce;
 	struct identifier ids[SWEEP_ENDS];
 	tick(shard, shard_unix_ms(shard));
-	uint32_t count = carts_sweep(&c->carts, &shard->cart_hand, shard->now_ms, slots_at_once(c->carts.slots.capacity), ids,
-	                             SWEEP_ENDS);
-	for (uint32_t i = 0; i < count; i++)
-		end_one(shard, plan_cart_expiry, SHARD_ENDED_cart, ids[i]);
-	count = payments_sweep(&c->payments, &shard->payment_hand, shard->now_ms, slots_at_once(c->payments.slots.capacity), ids,
-	                       SWEEP_ENDS);
-	for (uint32_t i = 0; i < count; i++)
-		end_one(shard, plan_payment_expiry, SHARD_ENDED_payment, ids[i]);
-	if (shard->state.claims_ttl_ms == 0)
-		return;
-	count = claims_sweep(&c->claims, &shard->claim_hand, shard->now_ms - shard->state.claims_ttl_ms,
-	                     slots_at_once(c->claims.slots.capacity), ids, SWEEP_ENDS);
-	for (uint32_t i = 0; i < count; i++)
-		end_one(shard, plan_claim_expiry, SHARD_ENDED_claim, ids[i]);
+	shard->behind = 0;
+	if (kinds & 1 << SHARD_ENDED_cart)
+		end_all(shard, plan_cart_expiry, SHARD_ENDED_cart, ids,
+		        carts_sweep(&c->carts, &shard->cart_hand, shard->now_ms, slots_at_once(c->carts.slots.capacity), ids,
+		                    SWEEP_ENDS));
+	if (kinds & 1 << SHARD_ENDED_payment)
+		end_all(shard, plan_payment_expiry, SHARD_ENDED_payment, ids,
+		        payments_sweep(&c->payments, &shard->payment_hand, shard->now_ms, slots_at_once(c->payments.slots.capacity),
+		                       ids, SWEEP_ENDS));
+	if (kinds & 1 << SHARD_ENDED_claim && shard->state.claims_ttl_ms != 0)
+		end_all(shard, plan_claim_expiry, SHARD_ENDED_claim, ids,
+		        claims_sweep(&c->claims, &shard->claim_hand, shard->now_ms - shard->state.claims_ttl_ms,
+		                     slots_at_once(c->claims.slots.capacity), ids, SWEEP_ENDS));
 }

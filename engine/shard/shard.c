@@ -195,15 +195,44 @@ static uint64_t write_all(struct shard *shard)
 	}
 }
 
+enum { SWEEP_AHEAD = 1024 };
+
+/* Whether the next sweep follows at once: no message waits for it, and what the last ones ended leaves the journal, and
+ * the publications, room for messages to come. */
+static bool may_sweep_on(struct shard *shard)
+{
+	if (shard->behind == 0 || ring_size(&shard->queue) != 0)
+		return false;
+	if (shard->journal == NULL)
+		return true;
+	uint64_t released = shard_released(shard);
+	return shard->seq <= released + SWEEP_AHEAD && !journal_is_pressed(shard->journal);
+}
+
 /* Until something may have ended; claims live for days. */
-static int64_t rest_ms(const struct shard *shard)
+static int64_t rest_ms(struct shard *shard)
 {
 	const struct commerce *c = shard->parts.commerce;
 	if (shard->full_ns != 0 || atomic_load(&shard->stopping))
 		return SWEEP_MS; /* nobody tells that the journal is stuck */
+	if (shard->behind != 0) {
+		atomic_store_explicit(&shard->waits_for_room, true, memory_order_release); /* the journal's flusher wakes us */
+		return may_sweep_on(shard) ? 0 : SWEEP_MS;
+	}
 	if (slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0)
 		return SWEEP_MS;
 	return slots_in_use(&c->claims.slots) != 0 && shard->state.claims_ttl_ms != 0 ? CLAIMS_SWEEP_MS : -1;
+}
+
+/* Of what was cut short there is more now; of all the rest, by the clock. */
+static void sweep(struct shard *shard, int64_t now_ns)
+{
+	if (now_ns - shard->swept_ns >= SWEEP_NS) {
+		shard_sweep(shard, SWEEP_ALL);
+		shard->swept_ns = now_ns;
+	} else if (may_sweep_on(shard)) {
+		shard_sweep(shard, shard->behind);
+	}
 }
 
 /* One turn. */
@@ -214,10 +243,8 @@ static uint64_t work(struct shard *shard)
 	int64_t now_ns = shard_monotonic_ns(shard);
 	if (taken != 0 && start_ns != 0)
 		PROBE2(batch, taken, now_ns - start_ns);
-	if (now_ns - shard->swept_ns >= SWEEP_NS && !shard->is_resting) {
-		shard_sweep(shard);
-		shard->swept_ns = now_ns;
-	}
+	if (!shard->is_resting)
+		sweep(shard, now_ns);
 	commit(shard);
 	return taken;
 }
@@ -238,7 +265,9 @@ static void *run_writer(void *argument)
 		work(shard);
 		if (atomic_load(&shard->stopping) && (ring_size(&shard->queue) == 0 || gives_up(shard)))
 			return NULL;
-		wakeup_wait(&shard->wakeup, ticket, rest_ms(shard));
+		int64_t rest = rest_ms(shard);
+		if (rest != 0)
+			wakeup_wait(&shard->wakeup, ticket, rest);
 	}
 }
 

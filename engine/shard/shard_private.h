@@ -41,6 +41,7 @@ struct shard {
 	int64_t full_ns;      /* since when as many replies wait as may; 0: there is room */
 	int64_t stuck_ns;     /* when that was too long the last time; 0: never */
 	bool is_full;         /* the message in work must not wait for the journal */
+	unsigned behind;       /* kinds whose last sweep ended as many as one may */
 	struct stored *stored; /* an effect that was read back */
 	pthread_t thread;
 	bool has_thread;
@@ -102,8 +103,10 @@ static inline void shard_need(struct shard *shard, uint64_t seq)
 	if (shard->needed < seq)
 		shard->needed = seq;
 }
-/* Ends carts and payments whose time is over, some slots at a time. */
-void shard_sweep(struct shard *shard);
+/* Kinds of what time ends, as bits: 1 << enum shard_ended. */
+enum { SWEEP_ALL = 1 << SHARD_ENDED_cart | 1 << SHARD_ENDED_payment | 1 << SHARD_ENDED_claim };
+/* Ends what is over its time of these kinds, some slots at a time. Those of which more may be due go into shard->behind. */
+void shard_sweep(struct shard *shard, unsigned kinds);
 
 /* touched.c: the effect is the last change; the last one of what a read asks for. */
 void shard_touch(struct shard *shard, const struct effect_head *effect);

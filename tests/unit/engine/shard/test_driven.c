@@ -1,9 +1,10 @@
 /*
  * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
  * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
- * that did not happen in the end.
+ * that did not happen in the end. And thousands that end together.
  */
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "engine/shard/shard_private.h"
 #include "tests/support/journal_files.h"
 
@@ -17,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { CLAIMS = 8, ROUNDS = 2000, REPLY_BYTES = 1024 };
+enum { CLAIMS = 8, ROUNDS = 2000, REPLY_BYTES = 64 << 10 };
 enum : int64_t { TTL_MS = 10000, START_MS = 1700000000000 };
 
 struct fixture {
@@ -32,7 +33,7 @@ struct fixture {
 	struct shard *shard;
 	int64_t now_ms;
 	unsigned id;
-	_Atomic bool is_broken; /* the disk */
+	_Atomic bool is_broken, is_slow; /* the disk */
 };
 
 static int64_t unix_ms(void *f) { return ((struct fixture *)f)->now_ms; }
@@ -40,6 +41,8 @@ static int64_t monotonic_ns(void *f) { return ((struct fixture *)f)->now_ms * 10
 
 static int fault(void *f, enum journal_step step)
 {
+	while (((struct fixture *)f)->is_slow && step == JOURNAL_STEP_sync)
+		clock_sleep_ms(1);
 	return ((struct fixture *)f)->is_broken && step == JOURNAL_STEP_write ? EIO : 0;
 }
 
@@ -77,7 +80,7 @@ static void close_shard(struct fixture *f)
 	store_teardown(&f->store);
 }
 
-static int make_fixture(void **state)
+static struct fixture *make_closed(void)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	make_folder(f->folder);
@@ -95,6 +98,25 @@ static int make_fixture(void **state)
 	f->commerce_options.seed = 5; /* so that digests are comparable */
 	f->clock = (struct shard_clock){unix_ms, monotonic_ns, f};
 	f->now_ms = START_MS;
+	return f;
+}
+
+static int make_fixture(void **state)
+{
+	struct fixture *f = make_closed();
+	open_shard(f);
+	*state = f;
+	return 0;
+}
+
+/* Of each kind, and how many end at a time. */
+enum { CROWD = 3000, ENDS = 64, BATCH = 100 };
+
+static int make_crowd(void **state)
+{
+	struct fixture *f = make_closed();
+	f->journal.segment_bytes = 4 << 20; /* one file: none has to be waited for */
+	f->commerce_options.carts_capacity = f->commerce_options.claims_capacity = f->commerce_options.payments_capacity = CROWD;
 	open_shard(f);
 	*state = f;
 	return 0;
@@ -265,7 +287,107 @@ static void a_put_is_seen_before_it_is_kept(void **state)
 	expect(f, locate, "\"count\":1");
 }
 
+/* ---- many that end together ------------------------------------------------------------------------- */
+
+/* Its number stands between the two texts. */
+static void send_many(struct fixture *f, const char *event, const char *more)
+{
+	enum { ROOM = BATCH * 160 };
+	char *message = calloc(ROOM, 1);
+	for (unsigned n = 1; n <= CROWD; n += BATCH) {
+		int at = 0;
+		for (unsigned i = 0; i < BATCH; i++)
+			at += snprintf(message + at, (size_t)(ROOM - at), "%c{\"id\":%u,%s:%u%s}", i == 0 ? '[' : ',', ++f->id, event,
+			               n + i, more);
+		assert_in_range(at, 1, ROOM - 2);
+		memcpy(message + at, "]", 2);
+		struct call call;
+		ask(f, &call, message);
+		if (strstr(call.reply, "error") != NULL)
+			fail_msg("%.1000s", call.reply);
+	}
+	free(message);
+}
+
+static uint64_t ended(const struct fixture *f, enum shard_ended what) { return f->shard->writer->metrics.expired[what]; }
+
+static const char put_product[] =
+	"{\"type\":\"product.put\",\"id\":999999,\"sku\":\"a\",\"unit_price\":1,\"currency\":\"EUR\"}";
+
+static void fill(struct fixture *f)
+{
+	put_reward(f, 7, "");
+	send_many(f, "\"type\":\"claim\",\"actor\"", ",\"reward\":7,\"x\":1,\"y\":1");
+	send_many(f, "\"type\":\"payment.authorize\",\"payment\"", ",\"amount\":5,\"currency\":\"EUR\"");
+	send_many(f, "\"type\":\"cart.open\",\"cart\"", ",\"currency\":\"EUR\"");
+}
+
+static void many_end_in_turns_without_rest(void **state)
+{
+	struct fixture *f = *state;
+	fill(f);
+	f->now_ms += TTL_MS + 2000;
+	for (unsigned turns = 1; turns <= CROWD / ENDS; turns++) {
+		/* Whoever comes in between is answered in the next turn, in which some end, too. */
+		if (turns == 10)
+			expect(f, put_product, "\"ok\"");
+		else
+			shard_step(f->shard);
+		assert_int_equal(ended(f, SHARD_ENDED_cart), turns * ENDS);
+		assert_int_equal(ended(f, SHARD_ENDED_payment), turns * ENDS);
+		assert_int_equal(ended(f, SHARD_ENDED_claim), turns * ENDS);
+		assert_true(shard_settle(f->shard, 20000));
+	}
+	shard_step(f->shard);
+	assert_int_equal(ended(f, SHARD_ENDED_cart), CROWD);
+	assert_int_equal(ended(f, SHARD_ENDED_payment), CROWD);
+	assert_int_equal(ended(f, SHARD_ENDED_claim), CROWD);
+	assert_int_equal(f->shard->behind, 0);
+	start_again(f);
+}
+
+/* The writer does not go round and round over claims that may not go. */
+static void those_that_stay_give_it_rest(void **state)
+{
+	struct fixture *f = *state;
+	put_reward(f, 7, ",\"stock\":100000");
+	send_many(f, "\"type\":\"claim\",\"actor\"", ",\"reward\":7,\"x\":1,\"y\":1");
+	f->now_ms += TTL_MS + 2000;
+	shard_step(f->shard);
+	assert_int_equal(ended(f, SHARD_ENDED_claim), 0);
+	assert_int_equal(f->shard->behind, 0);
+	assert_int_equal(held(f), CROWD);
+}
+
+/* What ends must not take the room of what is asked. */
+static void no_faster_than_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct call call;
+	fill(f);
+	f->now_ms += TTL_MS + 2000;
+	f->is_slow = true;
+	uint64_t seq = f->shard->seq;
+	for (unsigned turns = 0; turns < CROWD; turns++)
+		shard_step(f->shard);
+	assert_in_range(f->shard->seq - seq, ENDS, 1024 + 3 * ENDS);
+	assert_true(f->shard->behind != 0);
+	send(f, &call, put_product);
+	f->is_slow = false;
+	assert_true(shard_settle(f->shard, 20000));
+	assert_true(call.is_done);
+	assert_non_null(strstr(call.reply, "\"ok\""));
+	/* The rest, as soon as it has caught up. */
+	for (unsigned turns = 0; turns < CROWD && f->shard->behind != 0; turns++) {
+		shard_step(f->shard);
+		assert_true(shard_settle(f->shard, 20000));
+	}
+	assert_int_equal(ended(f, SHARD_ENDED_cart), CROWD);
+	assert_int_equal(ended(f, SHARD_ENDED_claim), CROWD);
+}
+
 #define life_test(f) cmocka_unit_test_setup_teardown(f, make_fixture, remove_fixture)
+#define crowd_test(f) cmocka_unit_test_setup_teardown(f, make_crowd, remove_fixture)
 
 int main(void)
 {
@@ -275,6 +397,9 @@ int main(void)
 		life_test(a_stock_is_not_given_out_twice),
 		life_test(one_whose_reward_is_gone_goes),
 		life_test(a_put_is_seen_before_it_is_kept),
+		crowd_test(many_end_in_turns_without_rest),
+		crowd_test(those_that_stay_give_it_rest),
+		crowd_test(no_faster_than_the_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
