@@ -234,7 +234,7 @@ static bool end_one(struct shard *shard, plan_expiry *plan, enum shard_ended wha
 {
 	size_t mark = arena_mark(&shard->effects);
 	struct effect_head *effect = plan(&shard->state, id, shard->now_ms, &shard->effects);
-	uint64_t place;
+	uint64_t place = 0;
 	bool is_ended = effect != NULL && keep(shard, effect, &place) == STATUS_ok;
 	if (is_ended) {
 		carry_out(shard, effect, place);
