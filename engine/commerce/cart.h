@@ -81,6 +81,7 @@ struct carts {
 	struct index by_id;
 	uint64_t seed;
 	struct cart_queue empty, filled;
+	uint32_t lines_max; /* of a cart that is to get a line more; 0: any. Set after the setup; what is there may be longer */
 };
 
 status carts_setup(struct carts *carts, uint32_t capacity, uint32_t extents, const struct part_options *options);
@@ -97,6 +98,8 @@ status carts_prepare_lines(struct carts *carts);
 const struct cart *carts_find(const struct carts *carts, struct identifier id);
 uint32_t carts_line_count(const struct carts *carts, const struct cart *cart);
 void carts_totals(const struct carts *carts, const struct cart *cart, struct cart_totals *totals);
+/* Whether it has as many lines as one may have: lines of further skus or prices are refused. */
+bool carts_is_at_most(const struct carts *carts, const struct cart *cart);
 /* NULL: none was applied. */
 const struct cart_discount *carts_discount(const struct carts *carts, const struct cart *cart);
 /* When an open cart expires that is changed now; Unix milliseconds. */
@@ -139,7 +142,7 @@ void carts_evict(struct carts *carts, struct wire_id id);
 
 /*
  * All: STATUS_not_found, invalid_state (not open). Besides:
- * add     more of a sku at a price        currency_mismatch, amount_overflow, pool_exhausted
+ * add     more of a sku at a price        currency_mismatch, amount_overflow, pool_exhausted (also by lines_max)
  * set     the cart then holds the sku in one line of this quantity and price; the same refusals
  * remove  0: all of the sku, else so many, the last added first; not_found (the sku), amount_exceeds
  * discount  one for each cart: invalid_state if there is one; currency_mismatch, pool_exhausted

@@ -16,6 +16,11 @@ uint32_t carts_line_count(const struct carts *c, const struct cart *cart)
 	return first == NULL ? 0 : first->line_count;
 }
 
+bool carts_is_at_most(const struct carts *c, const struct cart *cart)
+{
+	return c->lines_max != 0 && carts_line_count(c, cart) >= c->lines_max;
+}
+
 const struct cart_discount *carts_discount(const struct carts *c, const struct cart *cart)
 {
 	const struct cart_extent *first = cart_first_extent(c, cart);
@@ -167,6 +172,14 @@ static status find_extent(const struct carts *c, struct victim *victim)
 	return STATUS_ok;
 }
 
+/* Room for a line more of this cart. */
+static status find_room(const struct carts *c, const struct cart *cart, struct victim *victim)
+{
+	if (carts_is_at_most(c, cart))
+		return STATUS_pool_exhausted;
+	return cart_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
+}
+
 status cart_check_line(const struct cart_line *line, const struct cart *cart, currency_code currency)
 {
 	if (line->sku.bytes == 0 || line->quantity == 0 || line->unit_price < 0 || line->unit_price > MONEY_MAX)
@@ -196,7 +209,7 @@ status carts_can_add(const struct carts *c, struct identifier id, const struct c
 	const struct cart_line *same = find_line(c, cart, &line->sku, line->unit_price);
 	if (same != NULL)
 		return line->quantity > UINT32_MAX - same->quantity ? STATUS_amount_overflow : STATUS_ok;
-	return cart_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
+	return find_room(c, cart, victim);
 }
 
 status carts_can_set(const struct carts *c, struct identifier id, const struct cart_line *line, currency_code currency,
@@ -213,7 +226,7 @@ status carts_can_set(const struct carts *c, struct identifier id, const struct c
 	s = cart_check_subtotal(subtotal_of(c, cart) - share.amount, line);
 	if (s != STATUS_ok)
 		return s;
-	return share.lines == 0 && cart_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
+	return share.lines == 0 ? find_room(c, cart, victim) : STATUS_ok;
 }
 
 status carts_can_remove(const struct carts *c, struct identifier id, const struct sku *sku, uint64_t quantity)

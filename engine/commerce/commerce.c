@@ -32,6 +32,7 @@ static status setup_parts(struct commerce *c, const struct commerce_options *o, 
 	status s = products_setup(&c->products, (uint32_t)o->products_capacity, part);
 	if (s == STATUS_ok)
 		s = carts_setup(&c->carts, (uint32_t)o->carts_capacity, (uint32_t)o->carts_extents, part);
+	c->carts.lines_max = (uint32_t)o->carts_lines_max;
 	if (s == STATUS_ok)
 		s = payments_setup(&c->payments, (uint32_t)o->payments_capacity, part);
 	if (s == STATUS_ok)

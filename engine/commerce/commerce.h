@@ -31,6 +31,8 @@
 	  "Most carts that are held at once. Closed ones leave for new ones; with only open ones: pool_exhausted.") \
 	O(integer, commerce, carts_extents, "carts.extents", "20000", 1, 100000000, "", startup, \
 	  "Room for lines: so many times 20, shared by all carts; an empty cart takes none.") \
+	O(integer, commerce, carts_lines_max, "carts.lines_max", "2000", 0, 100000000, "", startup, \
+	  "Most lines of one cart; a further one is answered pool_exhausted. 0: as many as there is room for.") \
 	O(integer, commerce, carts_ttl_ms, "carts.ttl_ms", "1800000", 1000, 31536000000, "ms", startup, \
 	  "How long a cart lives after its last change, where cart.open does not say.") \
 	O(integer, commerce, payments_capacity, "payments.capacity", "10000", 1, 100000000, "", startup, \

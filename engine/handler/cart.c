@@ -197,6 +197,8 @@ static status plan_more(const struct state *state, const struct planning *p, can
 	s = can(carts, id_of(cart->id, p->event->head->flags, EVENT_CART_IS_UUID), &line, currency, &victim);
 	if (s == STATUS_currency_mismatch)
 		return refuse(p, s, "sku", "the product's price is in another currency than the cart");
+	if (s == STATUS_pool_exhausted && carts_is_at_most(carts, cart))
+		return refuse(p, s, "cart", "the cart has as many lines as it may have (carts.lines_max)");
 	if (s != STATUS_ok)
 		return refuse_cart(p, s, cart);
 	after(carts, cart, &line, &totals);

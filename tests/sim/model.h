@@ -27,6 +27,7 @@ enum {
 struct model_options {
 	bool is_plane;
 	unsigned carts, extents, payments; /* room for */
+	unsigned lines; /* of one cart */
 	int64_t carts_ttl_ms, payments_ttl_ms;
 	/* What is remembered at least: ids, changes of payments that hold nothing, the journal. */
 	unsigned idempotency, history;

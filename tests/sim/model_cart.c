@@ -198,6 +198,8 @@ static status put_line(struct model *m, const struct ask *a, struct answer *e)
 		set_line(&after, a->sku, quantity, price);
 	if (!fits(&after))
 		return STATUS_amount_overflow;
+	if (after.count > c->count && c->count >= m->options.lines)
+		return STATUS_pool_exhausted;
 	if (extents_of(&after) > extents_of(c) && extents_of_open(m) >= m->options.extents)
 		return STATUS_pool_exhausted;
 	*c = after;

@@ -129,6 +129,7 @@ bool world_run(uint64_t seed, unsigned steps, bool is_talkative, struct world_re
 	world_choose_history(w);
 	model_init(&w->model, &(struct model_options){.is_plane = w->shard_options.is_plane,
 		.carts = (unsigned)w->commerce_options.carts_capacity, .extents = (unsigned)w->commerce_options.carts_extents,
+		.lines = (unsigned)w->commerce_options.carts_lines_max,
 		.payments = (unsigned)w->commerce_options.payments_capacity, .carts_ttl_ms = w->commerce_options.carts_ttl_ms,
 		.payments_ttl_ms = w->commerce_options.payments_ttl_ms,
 		.idempotency = (unsigned)w->commerce_options.idempotency_capacity,

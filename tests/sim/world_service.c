@@ -82,6 +82,7 @@ void world_choose_options(struct world *w)
 		.fault = fault, .fault_context = w, .retry_ms = 1};
 	w->clock = (struct shard_clock){unix_ms, monotonic_ns, w};
 	w->has_file = world_one_in(w, 2);
+	w->commerce_options.carts_lines_max = world_one_in(w, 3) ? 2 + world_below(w, 6) : 2000;
 	world_choose_snapshots(w);
 }
 

@@ -171,6 +171,8 @@ void model_cart_add(struct model *m, bool is_set)
 	if (wanted == STATUS_ok &&
 	    (sum > MONEY_MAX || (!is_set && same >= 0 && c->lines[same].quantity + line.quantity > UINT32_MAX)))
 		wanted = STATUS_amount_overflow;
+	if (wanted == STATUS_ok && same < 0 && m->lines_max != 0 && c->count >= m->lines_max)
+		wanted = STATUS_pool_exhausted;
 	if (wanted == STATUS_ok && needs_extent)
 		wanted = m_extent(m, &gone);
 	struct victim victim;

@@ -99,6 +99,7 @@ struct model {
 	unsigned event_count;
 	uint32_t cart_hand, payment_hand;
 	currency_code eur, usd;
+	unsigned lines_max; /* of a cart; 0: any */
 	unsigned answers[STATUS_COUNT];
 	unsigned evictions;
 };

@@ -160,6 +160,40 @@ static void remove_takes_the_newest_first(void **state)
 	assert_int_equal(slots_in_use(&c->extents), 0);
 }
 
+static void a_cart_has_so_many_lines_at_most(void **state)
+{
+	struct carts *c = *state;
+	struct victim victim;
+	struct cart_line fourth = line_of(4, 1, 10);
+	c->lines_max = 3;
+	open(c, 1, 0);
+	for (unsigned sku = 1; sku <= 3; sku++)
+		assert_int_equal(add(c, 1, line_of(sku, 1, 10)), STATUS_ok);
+	assert_int_equal(add(c, 1, line_of(4, 1, 10)), STATUS_pool_exhausted);
+	assert_int_equal(add(c, 1, line_of(3, 1, 11)), STATUS_pool_exhausted); /* at another price it is another line */
+	assert_int_equal(set(c, 1, line_of(4, 1, 10)), STATUS_pool_exhausted);
+	assert_int_equal(add(c, 1, line_of(4, 1, MONEY_MAX)), STATUS_amount_overflow); /* which comes first */
+	assert_int_equal(add(c, 1, line_of(3, 4, 10)), STATUS_ok);
+	assert_int_equal(set(c, 1, line_of(2, 7, 11)), STATUS_ok);
+	expect_lines(c, 1, "1x1@10 2x7@11 3x5@10");
+	/* Nobody has to leave for what is refused. */
+	assert_int_equal(carts_can_add(c, id(1), &fourth, eur, &victim), STATUS_pool_exhausted);
+	assert_false(victim.is_needed);
+	/* Only who has too many is refused, and only until there are fewer. */
+	open(c, 2, 0);
+	assert_int_equal(add(c, 2, line_of(4, 1, 10)), STATUS_ok);
+	assert_int_equal(take(c, 1, 1, 0), STATUS_ok);
+	assert_int_equal(add(c, 1, line_of(4, 1, 10)), STATUS_ok);
+	/* One that was allowed more keeps it; what a plan allowed before is done. */
+	c->lines_max = 2;
+	assert_int_equal(add(c, 1, line_of(5, 1, 10)), STATUS_pool_exhausted);
+	assert_int_equal(set(c, 1, line_of(4, 2, 10)), STATUS_ok);
+	struct cart_line fifth = line_of(5, 1, 10);
+	(void)carts_prepare_lines(c);
+	carts_add(c, id(1), &fifth, 0);
+	expect_lines(c, 1, "2x7@11 3x5@10 4x2@10 5x1@10");
+}
+
 static void lines_go_on_in_further_extents(void **state)
 {
 	struct carts *c = *state;
@@ -331,6 +365,7 @@ int main(void)
 		test(set_makes_one_line),
 		test(remove_takes_the_newest_first),
 		test(lines_go_on_in_further_extents),
+		test(a_cart_has_so_many_lines_at_most),
 		test(amounts_that_do_not_fit_are_refused),
 		test(a_discount_follows_the_subtotal_and_stops_at_zero),
 		test(a_discount_alone_goes_with_its_cart),

@@ -1,7 +1,7 @@
 /*
  * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
  * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
- * that did not happen in the end. And thousands that end together.
+ * that did not happen in the end. Carts that are longer than is allowed now. And thousands that end together.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -287,6 +287,37 @@ static void a_put_is_seen_before_it_is_kept(void **state)
 	expect(f, locate, "\"count\":1");
 }
 
+/* ---- longer carts than are allowed now ---------------------------------------------------------------- */
+
+static void add(struct fixture *f, unsigned sku, const char *text)
+{
+	char message[160];
+	snprintf(message, sizeof message, "{\"type\":\"cart.add\",\"id\":%u,\"cart\":1,\"sku\":\"%u\",\"unit_price\":5}", ++f->id,
+	         sku);
+	expect(f, message, text);
+}
+
+static void a_cart_that_was_allowed_stays(void **state)
+{
+	struct fixture *f = *state;
+	close_shard(f);
+	f->commerce_options.carts_lines_max = 3;
+	open_shard(f);
+	ask(f, &(struct call){}, "{\"type\":\"cart.open\",\"id\":1000,\"cart\":1,\"currency\":\"EUR\"}");
+	for (unsigned sku = 1; sku <= 3; sku++)
+		add(f, sku, "\"type\":\"cart\"");
+	add(f, 4, "carts.lines_max");
+	f->id--; /* nothing was remembered: the same event again */
+	add(f, 4, "\"code\":\"pool_exhausted\"");
+	f->commerce_options.carts_lines_max = 1;
+	start_again(f);
+	add(f, 4, "carts.lines_max");
+	add(f, 3, "\"total\":20");
+	f->commerce_options.carts_lines_max = 0;
+	start_again(f);
+	add(f, 4, "\"line_count\":4");
+}
+
 /* ---- many that end together ------------------------------------------------------------------------- */
 
 /* Its number stands between the two texts. */
@@ -397,6 +428,7 @@ int main(void)
 		life_test(a_stock_is_not_given_out_twice),
 		life_test(one_whose_reward_is_gone_goes),
 		life_test(a_put_is_seen_before_it_is_kept),
+		life_test(a_cart_that_was_allowed_stays),
 		crowd_test(many_end_in_turns_without_rest),
 		crowd_test(those_that_stay_give_it_rest),
 		crowd_test(no_faster_than_the_disk),
