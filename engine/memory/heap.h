@@ -38,7 +38,7 @@ struct heap_statistics {
 bool heap_is_mimalloc(void);
 void heap_describe(char *text, size_t capacity);
 
-/* Purging and page size; before much was allocated. */
+/* Purging (-1: never), and whether the kernel is asked for huge pages; before much was allocated, once. */
 void heap_set_options(bool large_pages, int64_t purge_delay_ms);
 
 /* Gives unused pages of the calling thread's heap back to the system. */

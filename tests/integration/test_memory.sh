@@ -121,9 +121,20 @@ http /allocator >"$work/allocator"
 holds "small pages" '"name":"decode arenas","kind":"arena","option":"events.decode_bytes_max"' "$work/allocator"
 equal "small pages: none is huge" 0 "$(grep -c '"pages":"transparent huge"' "$work/allocator")"
 check "nothing is touched without prefault" [ "$(member resident_bytes)" -lt 20000000 ]
+advised() { grep -c '^VmFlags:.* hg' "/proc/$service/smaps"; }
+$sanitized || equal "small pages: none is asked to be huge" 0 "$(advised)"
 service_stop
 
 equal "hugetlb pages that nobody asked for are not missed" 0 "$(grep -c 'hugetlb' "$work/log")"
+
+if ! $sanitized && [ -e /sys/kernel/mm/transparent_hugepage ]; then
+	service_start --set memory.pages=small --set memory.heap_large_pages=true
+	check "memory.heap_large_pages: the heap's pages are asked to be huge" [ "$(advised)" -gt 0 ]
+	service_stop
+else
+	echo "SKIP memory.heap_large_pages: a sanitizer's heap, or a kernel without transparent huge pages"
+fi
+
 service_start --set memory.pages=1g
 http /allocator >"$work/allocator"
 check "pages that are not there are not claimed" \

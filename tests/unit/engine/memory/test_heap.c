@@ -1,5 +1,5 @@
 /* malloc's family as troved has it: contents survive every way of growing, shrinking and
- * reusing, small and large, and large blocks that another thread frees come back. */
+ * reusing, small and large, and large blocks that another thread frees come back. The options memory.heap_* do what they say. */
 #include "engine/base/random.h"
 #include "engine/memory/heap.h"
 #include "tests/support/emulated.h"
@@ -9,7 +9,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -175,11 +177,94 @@ static void test_large_blocks_come_back_from_other_threads(void **state)
 	assert_true(resident() < before + 64 * MIB);
 }
 
+/* ---- options --------------------------------------------------------------------------- */
+
+/* Options stay set, so each is tried in a child, which says by its exit code whether it found what it should. */
+static int in_child(int (*run)(int64_t value), int64_t value)
+{
+	pid_t child = fork();
+	int code = -1;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(run(value));
+	assert_int_equal(waitpid(child, &code, 0), child);
+	return code;
+}
+
+/* Takes and frees 64 MiB. Where pages go at once they are gone then; where they wait, when the heap is collected. */
+static int keeps_freed_pages(int64_t purge_delay_ms)
+{
+	enum { COUNT = 16000 };
+	static void *blocks[COUNT];
+	heap_set_options(false, purge_delay_ms);
+	size_t before = resident();
+	for (int i = 0; i < COUNT; i++)
+		memset(blocks[i] = malloc(4096), 1, 4096);
+	for (int i = 0; i < COUNT; i++)
+		free(blocks[i]);
+	bool are_there = resident() > before + 32 * MIB;
+	heap_collect();
+	bool stay = resident() > before + 32 * MIB;
+	return (are_there ? 1 : 0) + (stay ? 2 : 0);
+}
+
+static void test_freed_pages_go_after_the_delay(void **state)
+{
+	(void)state;
+	if (is_emulated() || !is_there())
+		skip();
+	assert_int_equal(in_child(keeps_freed_pages, 0), 0);
+	assert_int_equal(in_child(keeps_freed_pages, 3600000), 1 << 8);
+	assert_int_equal(in_child(keeps_freed_pages, -1), 3 << 8);
+}
+
+/* Of 16 MiB of blocks, how many MiB lie where the kernel was told to use huge pages; whether it has some just now is
+ * another matter. */
+static int advised_mib(int64_t large_pages)
+{
+	enum { COUNT = 4096 };
+	static char *blocks[COUNT];
+	char line[512];
+	uintptr_t first = 0, last = 0;
+	unsigned found = 0;
+	heap_set_options(large_pages != 0, 1000);
+	for (int i = 0; i < COUNT; i++)
+		blocks[i] = malloc(4096);
+	FILE *f = fopen("/proc/self/smaps", "re");
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		char *end;
+		uintptr_t start = strtoul(line, &end, 16);
+		if (*end == '-' && end != line) {
+			first = start;
+			last = strtoul(end + 1, NULL, 16);
+		} else if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " hg") != NULL) {
+			for (int i = 0; i < COUNT; i++)
+				found += (uintptr_t)blocks[i] >= first && (uintptr_t)blocks[i] < last;
+		}
+	}
+	return (int)(found / 256);
+}
+
+static void test_huge_pages_are_asked_for_where_the_heap_is(void **state)
+{
+	(void)state;
+	if (is_emulated() || !is_there())
+		skip();
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) {
+		print_message("SKIP: this kernel has no transparent huge pages\n");
+		skip();
+	}
+	assert_int_equal(in_child(advised_mib, false), 0);
+	assert_in_range(in_child(advised_mib, true) >> 8, 14, 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contents_survive),
 		cmocka_unit_test(test_large_blocks_come_back_from_other_threads),
+		cmocka_unit_test(test_freed_pages_go_after_the_delay),
+		cmocka_unit_test(test_huge_pages_are_asked_for_where_the_heap_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
