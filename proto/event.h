@@ -74,7 +74,6 @@ enum {
 	QUANTITY_MAX = 1000000000,
 	FEED_LIMIT_DEFAULT = 256,
 	FEED_LIMIT_MAX = 4096,
-	FEED_TOPICS_MAX = LOCATE_KINDS_MAX,
 };
 /* Integers on the JSON side stay exact in a double. */
 #define INTEGER_MAX 9007199254740992 /* 2^53 */

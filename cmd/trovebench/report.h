@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { REPEAT_MAX = 64, CASES_MAX = 16 };
+enum { REPEAT_MAX = 64 };
 
 struct bench_arguments {
 	bool is_json;
