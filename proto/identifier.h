@@ -25,14 +25,6 @@ static inline bool identifier_equal(struct identifier a, struct identifier b)
 	return a.low == b.low && a.high == b.high;
 }
 
-/* Numeric order of the 128-bit value: <0, 0, >0. */
-static inline int identifier_compare(struct identifier a, struct identifier b)
-{
-	if (a.high != b.high)
-		return a.high < b.high ? -1 : 1;
-	return a.low < b.low ? -1 : a.low > b.low;
-}
-
 /* Parses a decimal (no sign, no leading zero but "0", below 2^128) or a UUID of
  * 8-4-4-4-12 hex digits in either case. The UUID's first digit is the most
  * significant. false: neither. */

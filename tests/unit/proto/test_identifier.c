@@ -71,14 +71,6 @@ static void test_random(void **)
 	}
 }
 
-static void test_order(void **)
-{
-	struct identifier small = {5, 0, false}, same = {5, 0, true}, big = {0, 1, false};
-	assert_int_equal(identifier_compare(small, same), 0);
-	assert_true(identifier_compare(small, big) < 0 && identifier_compare(big, small) > 0);
-	assert_true(identifier_compare((struct identifier){4, 0, false}, small) < 0);
-}
-
 static void test_event_names(void **)
 {
 	assert_string_equal(event_name(EVENT_reward_put), "reward.put");
@@ -112,7 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forms),  cmocka_unit_test(test_refused),     cmocka_unit_test(test_random),
-		cmocka_unit_test(test_order),  cmocka_unit_test(test_event_names), cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_event_names), cmocka_unit_test(test_utf8),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
