@@ -240,6 +240,13 @@ static status finish(struct recovery *r, struct journal_report *report)
 {
 	struct shard *shard = r->shard;
 	const struct replay *replay = &r->replay;
+	if (replay->option != NULL) {
+		snprintf(report->text, sizeof report->text,
+		         "%s is too small: record %llu of the journal, which ends with %llu, needs more than it has room for. Nothing is "
+		         "lost: make it at least as large as it was when that was written",
+		         replay->option, (unsigned long long)replay->failed, (unsigned long long)report->last);
+		return replay->status;
+	}
 	if (replay->status != STATUS_ok) {
 		snprintf(report->text, sizeof report->text,
 		         "record %llu %s (%s); start the version that wrote it, or look at it with trovectl journal dump",

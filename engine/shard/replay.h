@@ -33,6 +33,7 @@ struct replay {
 	status status; /* of the first record that was not carried out: all that follow are passed over */
 	uint64_t failed;
 	const char *why;
+	const char *option; /* the capacity that is too small; NULL: none is */
 };
 
 /* A journal_visitor: carries one record out by the code that carries out live ones. */
