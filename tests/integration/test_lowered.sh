@@ -4,7 +4,7 @@ set -u
 . tests/support/service.sh
 ctl=$bin/trovectl
 
-# refused OPTION: a start with only four of them ends at once; one with as many as before goes on.
+# refused OPTION: a start with room for only four ends, and changes nothing.
 refused() {
 	: >"$work/log"
 	run 78 "$1 lowered: exit code" timeout 120 "$bin/troved" --set data.directory="$work/data" --set events.reply="$ipc" \
