@@ -11,7 +11,7 @@ refused() {
 		--set observe.listen="127.0.0.1:$((port + 9))" --set "$1=4"
 	holds "$1 lowered: it is named" "$1 is too small" "$work/err"
 }
-service_start
+service_start --set data.snapshot_bytes=1073741824
 awk 'BEGIN { for (i = 1; i <= 40; i++) {
 	printf "[{\"type\":\"reward.put\",\"id\":1%03d,\"reward\":%d,\"x\":1,\"y\":1,\"radius\":50},", i, i
 	printf "{\"type\":\"cart.open\",\"id\":2%03d,\"cart\":%d,\"currency\":\"EUR\"},", i, i
@@ -22,7 +22,7 @@ service_stop KILL
 refused carts.capacity
 refused payments.capacity
 refused claims.capacity
-service_start
+service_start --set data.snapshot_bytes=1073741824
 "$ctl" send '{"type":"cart.get","cart":40}' >"$work/out"
 holds 'as before: all is there' '"state":"open"' "$work/out"
 service_stop
