@@ -256,10 +256,12 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *argument)
 	if (event != NNG_PIPE_EV_ADD_PRE)
 		return;
 	metric_add_shared(net->metrics.peers_connected, 1);
-	if (connections_add(&net->connections, (uint32_t)pipe.id) != STATUS_ok) {
-		metric_add_shared(&net->metrics.peers_dropped[NET_PEER_limit], 1);
-		nng_pipe_close(pipe);
-	}
+	/* Its requests would be taken by nobody: closed at once, it goes to somebody who answers. */
+	bool is_late = atomic_load_explicit(&net->stopping, memory_order_acquire);
+	if (!is_late && connections_add(&net->connections, (uint32_t)pipe.id) == STATUS_ok)
+		return;
+	metric_add_shared(&net->metrics.peers_dropped[is_late ? NET_PEER_draining : NET_PEER_limit], 1);
+	nng_pipe_close(pipe);
 }
 
 /* Each once: closing takes a moment, and a peer has many contexts. */
@@ -552,7 +554,12 @@ void net_publish(struct net *net, const char *topic, const char *json)
 
 /* ---- metrics ----------------------------------------------------------------------- */
 
-static const char *peer_reason_value(unsigned index) { return index == NET_PEER_limit ? "limit" : "slow"; }
+static const char *peer_reason_value(unsigned index)
+{
+	static const char *const names[NET_PEER_REASON_COUNT] = {"limit", "slow", "draining"};
+	return names[index];
+}
+
 static const char *loss_value(unsigned index)
 {
 	return index == NET_LOSS_peer_gone ? "peer_gone" : index == NET_LOSS_peer_slow ? "peer_slow" : "no_memory";

@@ -36,16 +36,16 @@
 	  "Connections over all event sockets, each a descriptor; a further one is closed at once.")
 
 /* Why a peer or a message was dropped. */
-enum net_peer_reason { NET_PEER_limit, NET_PEER_slow };
+enum net_peer_reason { NET_PEER_limit, NET_PEER_slow, NET_PEER_draining, NET_PEER_REASON_COUNT };
 enum net_loss { NET_LOSS_peer_gone, NET_LOSS_peer_slow, NET_LOSS_no_memory };
-enum { METRIC_SERIES_peer_reason = 2, METRIC_SERIES_loss = 3 };
+enum { METRIC_SERIES_peer_reason = NET_PEER_REASON_COUNT, METRIC_SERIES_loss = 3 };
 
 #define NET_METRICS(M) \
 	M(counter, net, peers_connected, "trove_peers_connected_total", none, \
 	  "Connections that came since the start, those that were closed at once too; rising fast: peers do not keep theirs.") \
 	M(counter, net, peers_dropped, "trove_peers_dropped_total", peer_reason, \
 	  "Connections that trove closed: limit (beyond events.peers_max: raise it, or find who opens so many), slow (the peer " \
-	  "did not read its replies for events.send_timeout_ms).") \
+	  "did not read its replies for events.send_timeout_ms), draining (it came while trove stops: it connects elsewhere).") \
 	M(counter, net, replies_dropped, "trove_replies_dropped_total", loss, \
 	  "Replies that reached nobody: peer_gone (it left while they were made), peer_slow (it did not read and was " \
 	  "disconnected), no_memory; who asks again under the same id gets them.") \

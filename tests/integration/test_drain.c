@@ -8,6 +8,7 @@
 #include "engine/net/client.h"
 #include "tests/support/service.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -148,16 +149,12 @@ static void test_load_through_drain(void **state)
 	assert_false(service_log_has(&s, "drain_timeout_ms is over"));
 }
 
-/* A client that reads nothing must not hold the drain up beyond its timeout. */
-static void test_drain_timeout(void **state)
+static const char hello[] = "\0SP\0\0\x30\0\0"; /* of a REQ socket */
+
+/* A client that asks and reads nothing. */
+static int fill(const struct service *s)
 {
-	(void)state;
-	static const char *const sets[] = {
-		"rewards.file=config/demo_rewards.csv", "service.drain_timeout_ms=1000", "events.contexts=8", NULL};
-	struct service s;
-	service_start(&s, sets);
-	int fd = service_connect_tcp(s.port);
-	static const char hello[] = "\0SP\0\0\x30\0\0";
+	int fd = service_connect_tcp(s->port);
 	char text[256], frame[512];
 	assert_int_equal(send(fd, hello, 8, MSG_NOSIGNAL), 8);
 	/* Answers of 60 KB that are never read fill the socket, then nng's queue, then the contexts. */
@@ -170,6 +167,18 @@ static void test_drain_timeout(void **state)
 		frame[11] = (char)i;
 		(void)send(fd, frame, (size_t)n + 12, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
+	return fd;
+}
+
+/* It must not hold the drain up beyond its timeout. */
+static void test_drain_timeout(void **state)
+{
+	(void)state;
+	static const char *const sets[] = {
+		"rewards.file=config/demo_rewards.csv", "service.drain_timeout_ms=1000", "events.contexts=8", NULL};
+	struct service s;
+	service_start(&s, sets);
+	int fd = fill(&s);
 	clock_sleep_ms(300);
 	int64_t start_ns = clock_monotonic_ns();
 	assert_int_equal(service_stop(&s, SIGTERM), 0);
@@ -179,12 +188,48 @@ static void test_drain_timeout(void **state)
 	close(fd);
 }
 
+/* Who comes while the last replies are on their way is closed at once, and finds out that it must go elsewhere. */
+static void test_late_peers_are_refused(void **state)
+{
+	(void)state;
+	static const char *const sets[] = {"rewards.file=config/demo_rewards.csv", "service.drain_timeout_ms=60000",
+	                                   "events.send_timeout_ms=600000", "events.contexts=8", NULL};
+	static const char refused[] = "trove_peers_dropped_total{reason=\"draining\"}";
+	struct service s;
+	char bytes[64];
+	ssize_t n;
+	service_start(&s, sets);
+	int slow = fill(&s);
+	assert_true(service_metric_becomes(&s, "trove_requests_in_flight", 8));
+	assert_int_equal((int)service_metric(&s, refused), 0);
+	kill(s.pid, SIGTERM);
+	/* The signal is heard when main gets to it. */
+	for (int i = 0; i < 500 && service_metric(&s, refused) == 0; i++) {
+		int fd = service_connect_tcp(s.port);
+		(void)send(fd, hello, 8, MSG_NOSIGNAL);
+		clock_sleep_ms(20);
+		close(fd);
+	}
+	assert_true(service_metric(&s, refused) > 0);
+	int late = service_connect_tcp(s.port);
+	(void)send(late, hello, 8, MSG_NOSIGNAL);
+	do
+		n = recv(late, bytes, sizeof bytes, 0); /* its hello at most */
+	while (n > 0);
+	assert_true(n == 0 || errno == ECONNRESET);
+	close(late);
+	assert_true(service_metric_becomes(&s, "trove_peers", 1)); /* the slow one stays */
+	close(slow);
+	assert_int_equal(service_wait(&s), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_burst_is_answered),
 		cmocka_unit_test(test_load_through_drain),
 		cmocka_unit_test(test_drain_timeout),
+		cmocka_unit_test(test_late_peers_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
