@@ -1,5 +1,7 @@
 #include "engine/base/cgroup.h"
 
+#include "engine/base/kept.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +26,7 @@ void cgroup_path(const char *root, const char *controller, char *path, size_t ca
 	char line[512];
 	path[0] = '\0';
 	snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
-	FILE *f = fopen(line, "re");
+	FILE *f = kept_open(line);
 	if (f == NULL)
 		return;
 	while (fgets(line, sizeof line, f) != NULL) {

@@ -1,6 +1,6 @@
 /*
  * cgroup: where this process stands in the kernel's control groups, v1 and v2.
- * Any thread; keeps nothing.
+ * Any thread; keeps nothing but /proc/self/cgroup open (kept.h).
  */
 #ifndef ENGINE_BASE_CGROUP_H
 #define ENGINE_BASE_CGROUP_H

@@ -1,6 +1,7 @@
 #include "engine/memory/group.h"
 
 #include "engine/base/check.h"
+#include "engine/base/kept.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static bool read_number(const char *folder, struct place place, uint64_t *number
 	bool found = false;
 	*number = 0;
 	snprintf(path, sizeof path, "%s/%s", folder, place.file);
-	FILE *f = fopen(path, "re");
+	FILE *f = kept_open(path);
 	if (f == NULL)
 		return false;
 	while (fgets(line, sizeof line, f) != NULL && !(found = parse(line, place.word, number)) && place.word != NULL)

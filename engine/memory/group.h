@@ -4,7 +4,7 @@
  *
  * Others may live in it. When they reach the limit, the kernel looks for memory among all of it,
  * then ends somebody; these numbers tell that it happens.
- * Any thread; keeps nothing, opens a few files of /proc and /sys.
+ * Any thread; keeps nothing but a few files of /proc and /sys open (kept.h).
  */
 #ifndef ENGINE_MEMORY_GROUP_H
 #define ENGINE_MEMORY_GROUP_H

@@ -2,6 +2,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/kept.h"
 #include "engine/memory/resident.h"
 
 #include <errno.h>
@@ -296,7 +297,7 @@ static void parse_field(const char *line, struct mapping *m)
 /* smaps has the mappings that maps has, each with fields, for which the kernel walks its pages: five times the time. */
 static bool read_mappings(struct walk *w)
 {
-	FILE *f = fopen(w->pages.pagemap < 0 ? "/proc/self/smaps" : "/proc/self/maps", "re");
+	FILE *f = kept_open(w->pages.pagemap < 0 ? "/proc/self/smaps" : "/proc/self/maps");
 	char line[512], buffer[32 << 10];
 	struct mapping m = {};
 	if (f == NULL)
@@ -321,7 +322,7 @@ static bool read_mappings(struct walk *w)
 
 static void read_status(struct memory_reading *r)
 {
-	FILE *f = fopen("/proc/self/status", "re");
+	FILE *f = kept_open("/proc/self/status");
 	char line[256];
 	size_t number;
 	if (f == NULL)

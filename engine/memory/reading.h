@@ -18,7 +18,7 @@
  *   unexplained  what no other rung accounts for
  *
  * Thread: the one that serves HTTP; takes about half a millisecond, without a scan of
- * pages (before Linux 6.7) two. Reads /proc, allocates a little. The reading belongs to the caller.
+ * pages (before Linux 6.7) two. Reads /proc by files that stay open (kept.h), allocates a little. The reading is the caller's.
  */
 #ifndef ENGINE_MEMORY_READING_H
 #define ENGINE_MEMORY_READING_H

@@ -3,11 +3,11 @@
 #endif
 #include "engine/memory/resident.h"
 
-#include <fcntl.h>
+#include "engine/base/kept.h"
+
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 enum { RANGES = 64, PAGES_AT_ONCE = 4096 };
 static const uintptr_t page_bytes = 4096;
@@ -16,18 +16,13 @@ void resident_open(struct resident *r)
 {
 	struct resident_range range;
 	uintptr_t here = (uintptr_t)&range & ~(page_bytes - 1), at = here;
-	r->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	r->pagemap = kept_descriptor("/proc/self/pagemap");
 	/* A page of the stack is there, or the kernel does not say. */
 	if (resident_scan(r, &at, here + page_bytes, false, &range, 1) != 1 || range.start != here)
 		resident_close(r);
 }
 
-void resident_close(struct resident *r)
-{
-	if (r->pagemap >= 0)
-		close(r->pagemap);
-	r->pagemap = -1;
-}
+void resident_close(struct resident *r) { r->pagemap = -1; }
 
 int resident_scan(const struct resident *r, uintptr_t *at, uintptr_t end, bool may_be_file, struct resident_range *ranges,
                   unsigned max)

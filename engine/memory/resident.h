@@ -2,7 +2,7 @@
  * resident: what of a range of addresses is in memory now. The kernel's PAGEMAP_SCAN (Linux 6.7) tells it in one call and
  * a few ranges; where there is none, mincore tells it page by page and /proc/self/smaps mapping by mapping.
  *
- * Thread: whoever opened it. Owns one descriptor. Allocates nothing.
+ * Thread: whoever opened it. The one descriptor is kept.h's. Allocates nothing.
  */
 #ifndef ENGINE_MEMORY_RESIDENT_H
 #define ENGINE_MEMORY_RESIDENT_H

@@ -321,6 +321,34 @@ static void test_good_clients_hardly_notice(void **state)
 
 /* ---- no descriptors ------------------------------------------------------------------------------- */
 
+static unsigned families(const struct service *s)
+{
+	static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	enum { BYTES = 512 << 10 };
+	char *page = malloc(BYTES);
+	unsigned count = 0;
+	assert_non_null(page);
+	(void)service_http(s, request, sizeof request - 1, page, BYTES);
+	for (const char *at = page; (at = strstr(at, "\n# TYPE ")) != NULL; at++)
+		count++;
+	free(page);
+	return count;
+}
+
+/* Whoever looks why nobody gets in finds all numbers, those of /proc, too. */
+static void assert_metrics(const struct service *s, unsigned family_count)
+{
+	static const char *const names[] = {"process_resident_memory_bytes", "process_virtual_memory_bytes", "process_threads",
+	                                    "process_cpu_seconds_total", "allocator_heap_resident_bytes"};
+	assert_int_equal(families(s), family_count);
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (service_metric(s, names[i]) <= 0)
+			fail_msg("%s is not there", names[i]);
+	int open = service_descriptors(s); /* some from before the limit may be beyond it */
+	assert_in_range((int)service_metric(s, "process_open_fds"), open - 2, open + 2);
+	assert_int_equal((int)service_metric(s, "process_max_fds"), 100);
+}
+
 static void test_no_descriptors(void **state)
 {
 	(void)state;
@@ -331,6 +359,7 @@ static void test_no_descriptors(void **state)
 	service_start(&s, sets);
 	/* After the start, which takes what the hard limit allows. */
 	assert_int_equal(prlimit(s.pid, RLIMIT_NOFILE, &(struct rlimit){100, 100}, NULL), 0);
+	unsigned family_count = families(&s);
 	int before = service_descriptors(&s);
 	for (int i = 0; i < PEERS; i++) {
 		fds[i] = service_connect_tcp(s.port);
@@ -343,6 +372,7 @@ static void test_no_descriptors(void **state)
 		assert_int_equal(service_get(&s, "/livez"), 200);
 		assert_int_equal(service_get(&s, "/readyz"), 200);
 	}
+	assert_metrics(&s, family_count);
 	/* Slow ones keep what they have while nobody else asks. */
 	struct http *slow[3];
 	for (size_t i = 0; i < COUNT_OF(slow); i++) {
