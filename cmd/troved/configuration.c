@@ -197,22 +197,9 @@ static void take_option(void *context, const struct option *row, const void *val
 		log_info("config", "%s: '%.200s', was '%.200s'", row->key, after, before);
 }
 
-static void take_live_rows(const struct option *rows, size_t count, void *current, const void *newer)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct option *row = &rows[i];
-		size_t bytes = row->kind == OPTION_integer ? sizeof(int64_t) : sizeof(int);
-		CHECK(row->change == OPTION_startup || row->kind == OPTION_integer || row->kind == OPTION_choice,
-		      "live option %s", row->key);
-		if (row->change == OPTION_live)
-			memcpy((char *)current + row->offset, (const char *)newer + row->offset, bytes);
-	}
-}
-
 void configuration_take_live(struct configuration *current, const struct configuration *newer)
 {
 	struct comparison comparison = {.newer = newer};
 	option_visit(&current->set, take_option, &comparison);
-	take_live_rows(service_option_rows, COUNT_OF(service_option_rows), &current->service, &newer->service);
-	take_live_rows(memory_option_rows, memory_option_count, &current->memory, &newer->memory);
+	option_take_live(&current->set, &newer->set);
 }

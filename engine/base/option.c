@@ -303,14 +303,49 @@ static bool is_in_a_section(const struct option_set *set, const char *name, size
 	return false;
 }
 
-/* Kubernetes gives every container the address of each Service of its namespace, so of one that is called trove:
- * TROVE_SERVICE_HOST, TROVE_SERVICE_PORT, TROVE_SERVICE_PORT_REPLY, and TROVE_PORT..., which is no section of ours. */
-static bool is_service_link(const char *name, size_t bytes)
+/* "4700_TCP", "4700_TCP_ADDR" and the like, to the end of the name. */
+static bool is_link_port(const char *text, const char *end)
 {
-	static const char host[] = "SERVICE_HOST", port[] = "SERVICE_PORT";
-	if (bytes == sizeof host - 1)
-		return memcmp(name, host, bytes) == 0 || memcmp(name, port, bytes) == 0;
-	return bytes > sizeof port - 1 && memcmp(name, port, sizeof port - 1) == 0 && name[sizeof port - 1] == '_';
+	static const char *const protocols[] = {"TCP", "UDP", "SCTP"}, *const parts[] = {"", "_PROTO", "_PORT", "_ADDR"};
+	size_t digits = strspn(text, "0123456789"), bytes = (size_t)(end - text);
+	char wanted[16];
+	if (digits == 0 || digits >= bytes || text[digits] != '_')
+		return false;
+	text += digits + 1;
+	bytes -= digits + 1;
+	for (size_t p = 0; p < COUNT_OF(protocols); p++)
+		for (size_t i = 0; i < COUNT_OF(parts); i++) {
+			size_t length = (size_t)snprintf(wanted, sizeof wanted, "%s%s", protocols[p], parts[i]);
+			if (length == bytes && memcmp(text, wanted, bytes) == 0)
+				return true;
+		}
+	return false;
+}
+
+/* What stands behind the name of a Service: SERVICE_HOST, SERVICE_PORT, SERVICE_PORT_REPLY, PORT (tcp://10.0.0.1:4700),
+ * PORT_4700_TCP and its parts. The name ends where the equals sign stands. */
+static bool is_link_end(const char *text, const char *end)
+{
+	static const char host[] = "SERVICE_HOST", named[] = "SERVICE_PORT", port[] = "PORT";
+	size_t bytes = (size_t)(end - text);
+	if (bytes == sizeof host - 1 && memcmp(text, host, bytes) == 0)
+		return true;
+	if (bytes >= sizeof named - 1 && memcmp(text, named, sizeof named - 1) == 0)
+		return bytes == sizeof named - 1 || text[sizeof named - 1] == '_';
+	if (bytes < sizeof port - 1 || memcmp(text, port, sizeof port - 1) != 0)
+		return false;
+	text += sizeof port - 1;
+	return text == end ? strstr(end, "://") != NULL : *text == '_' && is_link_port(text + 1, end);
+}
+
+/* Kubernetes gives every container the address of each Service of its namespace, so of one that is called trove, or
+ * trove-observe: TROVE_SERVICE_HOST, TROVE_OBSERVE_PORT. name ends at the equals sign. */
+static bool is_service_link(const char *name, const char *equals)
+{
+	for (const char *at = name; at < equals; at++)
+		if ((at == name || at[-1] == '_') && is_link_end(at, equals))
+			return true;
+	return false;
 }
 
 bool option_set_environment(struct option_set *set, char *const *environment, struct option_problem *problem)
@@ -329,7 +364,7 @@ bool option_set_environment(struct option_set *set, char *const *environment, st
 					row = &set->section[s].rows[i];
 		if (row == NULL) {
 			/* Scripts have TROVE_ names of their own; one in a section of ours is a typing error. */
-			if (is_in_a_section(set, name, (size_t)(equals - name)) && !is_service_link(name, (size_t)(equals - name)))
+			if (is_in_a_section(set, name, (size_t)(equals - name)) && !is_service_link(name, equals))
 				return fail(problem, "environment %.*s: no such option; troved --print-config lists them all",
 				            (int)(equals - *environment), *environment);
 			continue;
@@ -397,6 +432,27 @@ void option_visit(const struct option_set *set, option_visitor *visit, void *con
 		for (size_t i = 0; i < set->section[s].count; i++, position++) {
 			const struct option *row = &set->section[s].rows[i];
 			visit(context, row, value_of(&set->section[s], row), set->source[position]);
+		}
+}
+
+/* Those that other threads read are one word at most. */
+static void take_value(const struct option *row, void *value, const void *newer)
+{
+	CHECK(row->kind == OPTION_integer || row->kind == OPTION_choice, "live option %s", row->key);
+	memcpy(value, newer, row->kind == OPTION_integer ? sizeof(int64_t) : sizeof(int));
+}
+
+void option_take_live(struct option_set *set, const struct option_set *newer)
+{
+	size_t position = 0;
+	for (size_t s = 0; s < set->count; s++)
+		for (size_t i = 0; i < set->section[s].count; i++, position++) {
+			const struct option *row = &set->section[s].rows[i];
+			CHECK(newer->section[s].rows == set->section[s].rows, "another table for %s", row->key);
+			if (row->change != OPTION_live)
+				continue;
+			take_value(row, value_of(&set->section[s], row), value_of(&newer->section[s], row));
+			set->source[position] = newer->source[position];
 		}
 }
 

@@ -115,6 +115,9 @@ const struct option *option_find(const struct option_set *set, const char *key, 
 /* A value as text, in the form that option_set_text takes; a secret that is set as OPTION_MASK. */
 [[WRITES(3, 4)]] void option_format(const struct option *row, const void *value, char *text, size_t capacity);
 
+/* Values and sources of the live options, from a set of the same tables. */
+void option_take_live(struct option_set *set, const struct option_set *newer);
+
 /* All keys, in order: callback(context, row, value, source). */
 typedef void option_visitor(void *context, const struct option *row, const void *value, enum option_source source);
 void option_visit(const struct option_set *set, option_visitor *visit, void *context);

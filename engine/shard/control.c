@@ -18,6 +18,13 @@ static bool take(struct worker *w)
 	return false;
 }
 
+/* The whole arena is taken, once, as the buffer: that says nothing of what replies need of it. Now there is none in it. */
+static void forget_reply(struct arena *reply)
+{
+	atomic_store_explicit(&reply->holding.in_use, 0, memory_order_relaxed);
+	atomic_store_explicit(&reply->holding.high_water, 0, memory_order_relaxed);
+}
+
 void shard_trim(struct shard *shard, struct shard_trimmed *trimmed)
 {
 	*trimmed = (struct shard_trimmed){};
@@ -29,6 +36,7 @@ void shard_trim(struct shard *shard, struct shard_trimmed *trimmed)
 		}
 		trimmed->bytes += arena_trim(&w->arena);
 		trimmed->bytes += arena_trim(&w->reply);
+		forget_reply(&w->reply);
 		trimmed->arenas += 2;
 		worker_return(w);
 	}

@@ -155,9 +155,12 @@ bad 69 'bound observe port' "observe.listen: cannot listen on 127.0.0.1:$((port 
 	--set observe.listen="127.0.0.1:$((port + 9))" --set log.level=error
 run 0 'the first one still answers' "$bin/trovectl" ping
 
-file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 5000\nevents:\n  contexts: 7\n'
+file 'log:\n  level: debug\nservice:\n  drain_delay_ms: 5000\n  drain_timeout_ms: 9000\nevents:\n  contexts: 7\n'
 kill -s HUP "$service"
 check 'reload is logged' wait_until grep -q 'live options were read again' "$work/log"
+curl -s "http://127.0.0.1:$((port + 9))/config" >"$work/config"
+holds '/config: the source of a live change' '"service.drain_timeout_ms":{"value":9000,"source":"file"' "$work/config"
+holds '/config: what waits for a start' '"events.contexts":{"value":128,"source":"default"' "$work/config"
 holds 'a live change' "log.level: 'debug', was 'info'" "$work/log"
 holds 'a startup change is warned of' "events.contexts: '7' takes effect at the next start" "$work/log"
 file 'log:\n  level: loud\n'

@@ -359,11 +359,19 @@ static void test_without_a_token(void **state)
 {
 	(void)state;
 	struct service s;
+	char reply[256];
 	start(&s, "");
+	service_ask(&s, s.tcp, "{\"type\":\"no such event\"}", reply, sizeof reply);
 	struct http *h = http_open((uint16_t)(s.port + 8));
 	/* A page that the operator looks at makes his browser send this. */
 	assert_int_equal(http_ask(h, "POST /drain HTTP/1.1\r\nOrigin: http://evil\r\nContent-Length: 0\r\n" END), 403);
 	assert_int_equal(http_ask(h, "POST /arena/reset HTTP/1.1\r\nContent-Length: 0\r\n" END), 200);
+	/* Nobody asks for anything: so no reply is held, where a whole buffer is ready for one. */
+	assert_int_equal((int)service_metric(&s, "allocator_high_water_bytes{kind=\"arena\",name=\"reply buffers\"}"), 0);
+	assert_int_equal((int)service_metric(&s, "allocator_in_use_bytes{kind=\"arena\",name=\"reply buffers\"}"), 0);
+	service_ask(&s, s.tcp, "{\"type\":\"ping\"}", reply, sizeof reply);
+	assert_int_equal((int)service_metric(&s, "allocator_high_water_bytes{kind=\"arena\",name=\"reply buffers\"}"),
+	                 (int)strlen(reply));
 	http_close(&h);
 	/* Killed, it leaves its socket's file behind; the next one takes its place. */
 	assert_int_equal(service_stop(&s, SIGKILL), 128 + SIGKILL);

@@ -146,7 +146,20 @@ static void addresses_from_kubernetes_are_no_options(void **state)
 	                 (char[]){"TROVE_PORT_4700_TCP_ADDR=10.0.0.1"}, (char[]){"TROVE_SERVICE_DELAY=3"}, NULL};
 	assert_true(option_set_environment(&f->set, links, &f->problem));
 	assert_int_equal(f->values.delay, 3);
-	char *typos[] = {(char[]){"TROVE_SERVICE_HOSTS=1"}, (char[]){"TROVE_SERVICE_PORTS=1"}, (char[]){"TROVE_SERVICE_POR=1"},
+	/* Of a Service called trove-sample, whose name begins as a section of ours. */
+	char *of_another[] = {(char[]){"TROVE_SAMPLE_PORT=tcp://10.0.0.1:4700"}, (char[]){"TROVE_SAMPLE_SERVICE_HOST=10.0.0.1"},
+	                      (char[]){"TROVE_SAMPLE_SERVICE_PORT=4700"}, (char[]){"TROVE_SAMPLE_SERVICE_PORT_HTTP=4700"},
+	                      (char[]){"TROVE_SAMPLE_PORT_4700_TCP=tcp://10.0.0.1:4700"},
+	                      (char[]){"TROVE_SAMPLE_PORT_4700_TCP_PROTO=tcp"}, (char[]){"TROVE_SAMPLE_PORT_4700_TCP_PORT=4700"},
+	                      (char[]){"TROVE_SAMPLE_PORT_4700_TCP_ADDR=10.0.0.1"},
+	                      (char[]){"TROVE_SAMPLE_PORT_53_UDP_ADDR=10.0.0.1"}, (char[]){"TROVE_SAMPLE_B_SERVICE_HOST=::1"},
+	                      (char[]){"TROVE_SAMPLE_COUNT=5"}, NULL};
+	assert_true(option_set_environment(&f->set, of_another, &f->problem));
+	assert_int_equal(f->values.count, 5);
+	char *typos[] = {(char[]){"TROVE_SAMPLE_PORT=4700"}, (char[]){"TROVE_SAMPLE_PORTS=tcp://10.0.0.1:4700"},
+	                 (char[]){"TROVE_SAMPLE_PORT_4700=1"}, (char[]){"TROVE_SAMPLE_PORT_TCP=1"},
+	                 (char[]){"TROVE_SAMPLE_PORT_4700_TCP_NAME=1"}, (char[]){"TROVE_SAMPLE_XSERVICE_HOST=1"},
+	                 (char[]){"TROVE_SERVICE_HOSTS=1"}, (char[]){"TROVE_SERVICE_PORTS=1"}, (char[]){"TROVE_SERVICE_POR=1"},
 	                 (char[]){"TROVE_SERVICE_DELAI=1"}};
 	for (size_t i = 0; i < COUNT_OF(typos); i++)
 		assert_false(option_set_environment(&f->set, (char *[]){typos[i], NULL}, &f->problem));
@@ -178,6 +191,32 @@ static void what_is_printed_can_be_read_again(void **state)
 	}
 }
 
+static enum option_source source_of(const struct fixture *f, const char *key)
+{
+	enum option_source source;
+	assert_non_null(option_find(&f->set, key, NULL, &source));
+	return source;
+}
+
+static void live_options_are_taken_with_their_sources(void **state)
+{
+	struct fixture *f = *state, *newer;
+	void *other = NULL;
+	assert_int_equal(setup(&other), 0);
+	newer = other;
+	assert_true(option_set_text(&f->set, "sample.count", "7", OPTION_FROM_request, &f->problem));
+	assert_true(option_set_text(&newer->set, "service.delay", "3", OPTION_FROM_environment, &f->problem));
+	assert_true(set(newer, "sample.size", "2KiB"));
+	option_take_live(&f->set, &newer->set);
+	assert_int_equal(f->values.count, 10);
+	assert_int_equal(source_of(f, "sample.count"), OPTION_FROM_default);
+	assert_int_equal(f->values.delay, 3);
+	assert_int_equal(source_of(f, "service.delay"), OPTION_FROM_environment);
+	assert_int_equal(f->values.size, 1024); /* of the start */
+	assert_int_equal(source_of(f, "sample.size"), OPTION_FROM_default);
+	free(newer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +227,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(environment_sets_and_typing_errors_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_from_kubernetes_are_no_options, setup, teardown),
 		cmocka_unit_test_setup_teardown(assignments_and_sources, setup, teardown),
+		cmocka_unit_test_setup_teardown(live_options_are_taken_with_their_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_printed_can_be_read_again, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
