@@ -167,7 +167,7 @@ struct event *service_drain_timer(struct service *service) { return evtimer_new(
 
 bool service_stop(struct service *service, const char *by)
 {
-	if (service->drain.step > DRAIN_agree)
+	if (service_drains(service))
 		return false;
 	take_over_refuse(&service->take_over);
 	log_info("service", "%s: draining", by);

@@ -90,7 +90,7 @@ static void on_sweep(evutil_socket_t unused, short what, void *argument)
 	admin_beat(service->admin);
 	account_watch_pools(&service->account);
 	notify_beat(&service->notify);
-	if (service->drain.step > DRAIN_agree)
+	if (service_drains(service))
 		notify_stopping(&service->notify);
 }
 

@@ -14,7 +14,8 @@ enum { SERVICE_RELOAD_taken, SERVICE_RELOAD_refused };
 
 #define SERVICE_METRICS(M) \
 	M(gauge, service, ready, "trove_ready", none, \
-	  "1 when ready for traffic, 0 while starting or draining; GET /readyz says why not.") \
+	  "1 while it serves, 0 from the beginning of a drain on, as GET /readyz says; while it starts there are no metrics " \
+	  "at all.") \
 	M(gauge, service, bad_rows, "trove_rewards_file_bad_rows", none, \
 	  "Rows of rewards.file that were left out at the start; the log names the first ones: mend the file.") \
 	M(counter, service, reloads, "trove_configuration_reloads_total", reload, \

@@ -34,7 +34,7 @@ static void write_metrics(struct service *service, struct metric_page *page)
 {
 	struct store_statistics s;
 	store_statistics(service->store, &s);
-	service->metrics.ready[0] = service->drain.step <= DRAIN_offer;
+	service->metrics.ready[0] = !service_drains(service);
 	metrics_write_service(page, &service->metrics, service_version, s.kernel);
 	store_write_metrics(service->store, page);
 	shard_write_metrics(service->shard, page);
@@ -123,7 +123,7 @@ static void get_stats(void *context, const struct admin_request *request, struct
 	cursor_format(out, "{\"at\":%lld,\"uptime_ms\":%lld,\"version\":", (long long)clock_unix_ms(),
 	              (long long)((clock_monotonic_ns() - service->started_ns) / 1000000));
 	cursor_json_string(out, service_version);
-	cursor_format(out, ",\"status\":\"%s\",\"reasons\":", service->drain.step > DRAIN_offer ? "draining" : "ready");
+	cursor_format(out, ",\"status\":\"%s\",\"reasons\":", service_drains(service) ? "draining" : "ready");
 	admin_write_reasons(service->admin, out);
 	cursor_literal(out, ",\n\"metrics\":");
 	stats_write_metrics(service->metrics_text, out);

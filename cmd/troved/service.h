@@ -19,7 +19,7 @@ struct event_base;
 
 enum { SETS_MAX = 256, STATS_TEXT_BYTES = 192 << 10 };
 
-/* How far a stop is. */
+/* How far a stop is. Up to DRAIN_agree it may not come to one, and all is served as ever. */
 enum drain_step { DRAIN_none, DRAIN_offer, DRAIN_agree, DRAIN_serve, DRAIN_finish, DRAIN_linger, DRAIN_snapshot };
 
 struct drain {
@@ -61,6 +61,9 @@ struct service {
 	struct take_over take_over;
 	bool takes_over; /* --take-over */
 };
+
+/* Not ready any more, for good. */
+static inline bool service_drains(const struct service *service) { return service->drain.step > DRAIN_agree; }
 
 /* "0.1-3-gabc", as the build said. */
 extern const char service_version[];
