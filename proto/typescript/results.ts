@@ -43,7 +43,7 @@ export interface ErrorResult {
   /** for people; left out only when the reply has no room for it */
   message?: string;
   retry: Retry;
-  /** with `overloaded`: when to come again */
+  /** with `overloaded` (too many events wait for the writer, or for a disk that hangs or fails): when to come again */
   retry_after_ms?: number;
   /** where the cart or the payment to blame is */
   state?: CartState | PaymentState;

@@ -197,13 +197,13 @@ static void nothing_acknowledged_is_lost_or_done_twice(void **state)
 static void nor_when_the_disk_is_asked_now_and_then(void **state)
 {
 	(void)state;
-	kill_it("data.durability=interval", kills_asked(30, 10));
+	kill_it("data.durability=interval", kills_asked(15, 5));
 }
 
 static void nor_when_the_disk_is_never_asked(void **state)
 {
 	(void)state;
-	kill_it("data.durability=none", kills_asked(30, 10));
+	kill_it("data.durability=none", kills_asked(15, 5));
 }
 
 int main(void)
