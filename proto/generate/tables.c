@@ -70,8 +70,8 @@
 	X(error, "field", "string", false, "the field to blame, as in `box[2]` or `benefit.amount`") \
 	X(error, "message", "string", false, "for people; left out only when the reply has no room for it") \
 	X(error, "retry", "Retry", true, "") \
-	X(error, "retry_after_ms", "number", false, "with `overloaded` (too many events wait for the writer, or for a disk that hangs or fails): " \
-	  "when to come again") \
+	X(error, "retry_after_ms", "number", false, "with `overloaded` (too many events wait for the writer, " \
+	  "or for a disk that hangs or fails): when to come again") \
 	X(error, "state", "CartState | PaymentState", false, "where the cart or the payment to blame is") \
 	X(error, "seq", "number", false, "of a refusal that is stored; with `too_large`: the change is done") \
 	X(error, "replayed", "boolean", false, "true: the stored refusal of an earlier event with this id")
