@@ -1,6 +1,7 @@
 /* Files that are kept are read without a descriptor; a child reads its own; others are opened as ever. */
 #include "engine/base/kept.h"
 #include "engine/base/process.h"
+#include "tests/support/emulated.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +34,8 @@ static void without_descriptors(void **state)
 	(void)state;
 	struct rlimit usual;
 	struct process_facts before, facts;
+	if (is_emulated())
+		skip();
 	assert_int_equal(pid_in_status(), getpid());
 	int fd = kept_descriptor(status_file);
 	assert_true(fd >= 0);
