@@ -300,6 +300,8 @@ static void test_reading_explains_the_resident_set(void **state)
 static void test_hugetlb_pages_are_added_up(void **state)
 {
 	(void)state;
+	if (is_emulated())
+		skip();
 	struct account account;
 	struct arena large = {}, little = {};
 	struct pool *pool;
@@ -428,6 +430,8 @@ static unsigned examine_text(struct fixture *f)
 static void test_another_heap_is_named(void **state)
 {
 	(void)state;
+	if (is_emulated())
+		skip();
 	struct fixture *f = calloc(1, sizeof *f);
 	account_setup(&f->account, &(struct account_policy){});
 	examine(f);
