@@ -100,6 +100,8 @@ uint32_t carts_line_count(const struct carts *carts, const struct cart *cart);
 void carts_totals(const struct carts *carts, const struct cart *cart, struct cart_totals *totals);
 /* Whether it has as many lines as one may have: lines of further skus or prices are refused. */
 bool carts_is_at_most(const struct carts *carts, const struct cart *cart);
+/* Whether a line more takes an extent. */
+bool carts_needs_extent(const struct carts *carts, const struct cart *cart);
 /* NULL: none was applied. */
 const struct cart_discount *carts_discount(const struct carts *carts, const struct cart *cart);
 /* When an open cart expires that is changed now; Unix milliseconds. */

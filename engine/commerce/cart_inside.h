@@ -36,7 +36,6 @@ void cart_renew(struct cart *cart, int64_t now_ms);
 /* Behind the last one of the queue. */
 void cart_enqueue(struct carts *carts, struct cart_queue *queue, uint32_t slot);
 /* Whether the next line (or the discount) begins an extent. */
-bool cart_needs_extent(const struct carts *carts, const struct cart *cart);
 /* Takes an extent and hangs it on at the end. */
 void cart_add_extent(struct carts *carts, struct cart *cart);
 /* A line behind the last one; the subtotal is the caller's. */

@@ -156,7 +156,7 @@ void carts_after_discount(const struct carts *c, const struct cart *cart, const 
 
 /* ---- asking ------------------------------------------------------------------------------------------ */
 
-bool cart_needs_extent(const struct carts *c, const struct cart *cart)
+bool carts_needs_extent(const struct carts *c, const struct cart *cart)
 {
 	uint32_t lines = carts_line_count(c, cart);
 	return cart->extent == SLOT_NONE || (lines > 0 && lines % CART_EXTENT_LINES == 0);
@@ -177,7 +177,7 @@ static status find_room(const struct carts *c, const struct cart *cart, struct v
 {
 	if (carts_is_at_most(c, cart))
 		return STATUS_pool_exhausted;
-	return cart_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
+	return carts_needs_extent(c, cart) ? find_extent(c, victim) : STATUS_ok;
 }
 
 status cart_check_line(const struct cart_line *line, const struct cart *cart, currency_code currency)
@@ -282,7 +282,7 @@ void cart_add_extent(struct carts *c, struct cart *cart)
 
 void cart_append(struct carts *c, struct cart *cart, const struct cart_line *line)
 {
-	if (cart_needs_extent(c, cart))
+	if (carts_needs_extent(c, cart))
 		cart_add_extent(c, cart);
 	struct cart_extent *first = cart_extent_at(c, cart->extent);
 	cart_extent_at(c, first->last)->lines[first->line_count++ % CART_EXTENT_LINES] =

@@ -48,11 +48,15 @@ status slots_prepare(struct slots *slots)
 	return STATUS_ok;
 }
 
-uint32_t slots_take(struct slots *slots)
+bool slots_has_room(struct slots *slots)
 {
 	/* One borrow may be told to fail, the next one is not. */
-	if (slots_prepare(slots) != STATUS_ok && slots_prepare(slots) != STATUS_ok)
-		CHECK(false, "%s: nothing is left for what was planned", slots->holding.name);
+	return slots_prepare(slots) == STATUS_ok || slots_prepare(slots) == STATUS_ok;
+}
+
+uint32_t slots_take(struct slots *slots)
+{
+	CHECK(slots_has_room(slots), "%s: nothing is left for what was planned", slots->holding.name);
 	uint32_t slot = slots->reserve;
 	slots->reserve = SLOT_NONE;
 	return slot;

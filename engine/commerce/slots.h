@@ -50,6 +50,8 @@ void slots_bill(struct bill *bill, const char *option, uint64_t capacity, uint64
 
 /* Has one in reserve afterwards, or says STATUS_pool_exhausted. */
 status slots_prepare(struct slots *slots);
+/* The same for a replay, which does not plan: whether slots_take finds one. */
+bool slots_has_room(struct slots *slots);
 /* The reserve; without one it borrows, and there must be one to borrow (a replay does not prepare). */
 uint32_t slots_take(struct slots *slots);
 void slots_give(struct slots *slots, uint32_t slot);

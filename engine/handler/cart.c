@@ -118,6 +118,12 @@ static void cart_open_apply(struct state *state, const struct effect_head *effec
 	carts_open(&state->commerce->carts, &opening, effect->at_ms);
 }
 
+static const char *cart_open_lacks(const struct state *state, const struct effect_head *effect)
+{
+	struct slots *slots = &state->commerce->carts.slots;
+	return (effect->flags & EFFECT_EVICTS_CART) || slots_has_room(slots) ? NULL : slots->holding.option;
+}
+
 /* ---- lines --------------------------------------------------------------------------------------- */
 
 static struct sku sku_of(const struct event *event)
@@ -257,6 +263,24 @@ static void cart_line_apply(struct state *state, const struct effect_head *effec
 		carts_remove(carts, cart_of(&e->cart), &line.sku, e->quantity, effect->at_ms);
 }
 
+static bool has_extent(const struct state *state, const struct effect_head *effect)
+{
+	return (effect->flags & EFFECT_EVICTS_CART) || slots_has_room(&state->commerce->carts.extents);
+}
+
+static const char *cart_line_lacks(const struct state *state, const struct effect_head *effect)
+{
+	const struct effect_cart_line *e = (const void *)effect;
+	const struct carts *carts = &state->commerce->carts;
+	if (effect->event_type == EVENT_cart_remove || has_extent(state, effect))
+		return NULL;
+	const struct cart *cart = carts_find(carts, cart_of(&e->cart));
+	struct cart_line line = line_of(e);
+	int64_t price = effect->event_type == EVENT_cart_set ? -1 : line.unit_price;
+	bool has_place = cart == NULL || carts_find_line(carts, cart, &line.sku, price) != NULL || !carts_needs_extent(carts, cart);
+	return has_place ? NULL : carts->extents.holding.option;
+}
+
 /* ---- a claim's benefit ----------------------------------------------------------------------------- */
 
 static status refuse_benefit(const struct planning *p, status s, const struct cart *cart, const struct claim *claim)
@@ -314,6 +338,20 @@ static void cart_apply_apply(struct state *state, const struct effect_head *effe
 	evict_cart(state, effect, e->evicted_cart);
 	commerce_apply_claim(state->commerce, cart_of(&e->cart), id_of(e->claim, effect->flags, EVENT_CLAIM_IS_UUID),
 	                     effect->at_ms);
+}
+
+const char *discount_lacks(const struct state *state, const struct effect_head *effect, struct identifier id)
+{
+	if (has_extent(state, effect))
+		return NULL;
+	const struct carts *carts = &state->commerce->carts;
+	const struct cart *cart = carts_find(carts, id);
+	return cart == NULL || cart->extent != SLOT_NONE ? NULL : carts->extents.holding.option;
+}
+
+static const char *cart_apply_lacks(const struct state *state, const struct effect_head *effect)
+{
+	return discount_lacks(state, effect, cart_of(&((const struct effect_cart_apply *)(const void *)effect)->cart));
 }
 
 /* ---- the end: checked out, or by time ----------------------------------------------------------------- */
@@ -380,6 +418,11 @@ static void cart_checkout_apply(struct state *state, const struct effect_head *e
 	evict_payment(state, effect, e->evicted_payment);
 	carts_check_out(&state->commerce->carts, cart_of(&e->cart), effect->at_ms);
 	payment_take(state, &e->payment, effect->at_ms, place);
+}
+
+static const char *cart_checkout_lacks(const struct state *state, const struct effect_head *effect)
+{
+	return payment_lacks(state, effect, &((const struct effect_cart_checkout *)(const void *)effect)->payment);
 }
 
 static void cart_checkout_answer(const struct effect_head *effect, const struct event *event, struct change_note note,
@@ -464,8 +507,8 @@ const struct handler handler_cart_set = {COMMERCE_NEEDS_lines, cart_set_plan};
 const struct handler handler_cart_remove = {0, cart_remove_plan};
 const struct handler handler_cart_apply = {COMMERCE_NEEDS_lines, cart_apply_plan};
 const struct handler handler_cart_checkout = {COMMERCE_NEEDS_payment, cart_checkout_plan};
-const struct effect_handler effect_handler_cart_open = {cart_open_apply, cart_answer};
-const struct effect_handler effect_handler_cart_line = {cart_line_apply, cart_answer};
-const struct effect_handler effect_handler_cart_apply = {cart_apply_apply, cart_answer};
-const struct effect_handler effect_handler_cart_checkout = {cart_checkout_apply, cart_checkout_answer};
-const struct effect_handler effect_handler_cart_expire = {cart_expire_apply, NULL};
+const struct effect_handler effect_handler_cart_open = {cart_open_apply, cart_answer, cart_open_lacks};
+const struct effect_handler effect_handler_cart_line = {cart_line_apply, cart_answer, cart_line_lacks};
+const struct effect_handler effect_handler_cart_apply = {cart_apply_apply, cart_answer, cart_apply_lacks};
+const struct effect_handler effect_handler_cart_checkout = {cart_checkout_apply, cart_checkout_answer, cart_checkout_lacks};
+const struct effect_handler effect_handler_cart_expire = {cart_expire_apply, NULL, NULL};

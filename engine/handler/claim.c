@@ -157,6 +157,18 @@ static void claim_apply(struct state *state, const struct effect_head *effect, u
 	store_publish(state->store);
 }
 
+static const char *claim_lacks(const struct state *state, const struct effect_head *effect)
+{
+	const struct effect_claim *e = (const void *)effect;
+	struct claims *claims = &state->commerce->claims;
+	struct identifier reward = id_of(e->claimed.reward, effect->flags, EVENT_REWARD_IS_UUID);
+	if (!slots_has_room(&claims->slots) || (!slots_has_room(&claims->tallies) && claims_taken(claims, reward) == 0))
+		return claims->slots.holding.option;
+	return effect->flags & EVENT_HAS_CART
+	               ? discount_lacks(state, effect, id_of(e->cart, effect->flags, EVENT_CART_IS_UUID))
+	               : NULL;
+}
+
 static void claim_answer(const struct effect_head *effect, const struct event *event, struct change_note note,
                          struct reply *reply)
 {
@@ -164,7 +176,7 @@ static void claim_answer(const struct effect_head *effect, const struct event *e
 }
 
 const struct handler handler_claim = {COMMERCE_NEEDS_claim | COMMERCE_NEEDS_lines, claim_plan};
-const struct effect_handler effect_handler_claim = {claim_apply, claim_answer};
+const struct effect_handler effect_handler_claim = {claim_apply, claim_answer, claim_lacks};
 
 /* ---- time ------------------------------------------------------------------------------------------ */
 
@@ -205,4 +217,4 @@ static void claim_expire_apply(struct state *state, const struct effect_head *ef
 	store_publish(state->store);
 }
 
-const struct effect_handler effect_handler_claim_expire = {claim_expire_apply, NULL};
+const struct effect_handler effect_handler_claim_expire = {claim_expire_apply, NULL, NULL};

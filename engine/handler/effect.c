@@ -83,4 +83,4 @@ static void refused_answer(const struct effect_head *effect, const struct event 
 	reply_problem(reply, &problem, 0);
 }
 
-const struct effect_handler effect_handler_refused = {refused_apply, refused_answer};
+const struct effect_handler effect_handler_refused = {refused_apply, refused_answer, NULL};

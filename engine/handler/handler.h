@@ -59,6 +59,9 @@ struct effect_handler {
 	void (*apply)(struct state *state, const struct effect_head *effect, uint64_t place);
 	/* NULL for effects of time, which nobody asked for. */
 	void (*answer)(const struct effect_head *effect, const struct event *event, struct change_note note, struct reply *reply);
+	/* For a replay, before apply: the option of a pool that is too small for what it makes, as one may be whose capacity was
+	 * lowered since the effect was planned. NULL: all has its place. Itself NULL for effects that make nothing. */
+	const char *(*lacks)(const struct state *state, const struct effect_head *effect);
 };
 
 /* By effect type. */

@@ -31,6 +31,9 @@ void cart_show(const struct cart *cart, const struct cart_totals *totals, enum c
 void evict_cart(struct state *state, const struct effect_head *effect, struct wire_id cart);
 void evict_payment(struct state *state, const struct effect_head *effect, struct wire_id payment);
 
+/* The option of extents if the cart is to get its first one, for a discount, and there is none. */
+const char *discount_lacks(const struct state *state, const struct effect_head *effect, struct identifier cart);
+
 /* A payment of the pool, or a closed one out of the journal. STATUS_not_found: there is none; STATUS_internal: its record
  * cannot be read now, so nothing may be decided about it. */
 status payment_find(const struct state *state, struct identifier id, struct payment *payment);
@@ -38,7 +41,8 @@ status payment_find(const struct state *state, struct identifier id, struct paym
 status payment_plan_new(const struct state *state, const struct planning *p, const struct payment *asked, int64_t amount,
                         struct payment *after, struct victim *victim);
 void payment_show(const struct payment *payment, struct payment_record *record);
-/* What apply does with a planned record. */
+/* What apply does with a planned record, and what it lacks for it. */
+const char *payment_lacks(const struct state *state, const struct effect_head *effect, const struct payment_record *record);
 void payment_take(struct state *state, const struct payment_record *record, int64_t now_ms, uint64_t place);
 
 #endif

@@ -136,6 +136,15 @@ void payment_take(struct state *state, const struct payment_record *record, int6
 		idempotency_remember(&state->commerce->payment_history, id_unpack(payment.id, false), 0, place, now_ms);
 }
 
+const char *payment_lacks(const struct state *state, const struct effect_head *effect, const struct payment_record *record)
+{
+	struct payments *payments = &state->commerce->payments;
+	struct payment payment = payment_of(record);
+	bool has_place = (effect->flags & EFFECT_EVICTS_PAYMENT) || slots_has_room(&payments->slots) || payment_is_final(&payment) ||
+	                 payments_find(payments, id_unpack(payment.id, false)) != NULL;
+	return has_place ? NULL : payments->slots.holding.option;
+}
+
 /* `state` and what is left, for the peer. */
 static status refuse_payment(const struct planning *p, status s, const struct payment *before, enum payment_event event)
 {
@@ -254,6 +263,11 @@ static void payment_apply(struct state *state, const struct effect_head *effect,
 	payment_take(state, &e->payment, effect->at_ms, place);
 }
 
+static const char *payment_change_lacks(const struct state *state, const struct effect_head *effect)
+{
+	return payment_lacks(state, effect, &((const struct effect_payment *)(const void *)effect)->payment);
+}
+
 static void payment_answer(const struct effect_head *effect, const struct event *event, struct change_note note,
                            struct reply *reply)
 {
@@ -297,4 +311,4 @@ const struct handler handler_payment_authorize = {COMMERCE_NEEDS_payment, author
 const struct handler handler_payment_capture = {COMMERCE_NEEDS_payment, capture_plan};
 const struct handler handler_payment_refund = {COMMERCE_NEEDS_payment, refund_plan};
 const struct handler handler_payment_void = {COMMERCE_NEEDS_payment, void_plan};
-const struct effect_handler effect_handler_payment = {payment_apply, payment_answer};
+const struct effect_handler effect_handler_payment = {payment_apply, payment_answer, payment_change_lacks};

@@ -52,6 +52,14 @@ static void product_put_apply(struct state *state, const struct effect_head *eff
 	products_put(&state->commerce->products, &product);
 }
 
+static const char *product_put_lacks(const struct state *state, const struct effect_head *effect)
+{
+	struct products *products = &state->commerce->products;
+	struct product product = product_of(&((const struct effect_product_put *)(const void *)effect)->product);
+	bool has_place = slots_has_room(&products->slots) || products_find(products, &product.sku) != NULL;
+	return has_place ? NULL : products->slots.holding.option;
+}
+
 static bool sku_of(const struct event *event, struct sku *sku)
 {
 	const struct wire_text *text = &event->product_key->sku;
@@ -95,5 +103,5 @@ status read_product_get(const struct state *state, const struct event *event, st
 
 const struct handler handler_product_put = {COMMERCE_NEEDS_product, product_put_plan};
 const struct handler handler_product_remove = {0, product_remove_plan};
-const struct effect_handler effect_handler_product_put = {product_put_apply, answer_ok};
-const struct effect_handler effect_handler_product_remove = {product_remove_apply, answer_ok};
+const struct effect_handler effect_handler_product_put = {product_put_apply, answer_ok, product_put_lacks};
+const struct effect_handler effect_handler_product_remove = {product_remove_apply, answer_ok, NULL};

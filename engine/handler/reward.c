@@ -96,5 +96,5 @@ static void reward_remove_apply(struct state *state, const struct effect_head *e
 
 const struct handler handler_reward_put = {0, reward_put_plan};
 const struct handler handler_reward_remove = {0, reward_remove_plan};
-const struct effect_handler effect_handler_reward_put = {reward_put_apply, answer_ok};
-const struct effect_handler effect_handler_reward_remove = {reward_remove_apply, answer_ok};
+const struct effect_handler effect_handler_reward_put = {reward_put_apply, answer_ok, NULL};
+const struct effect_handler effect_handler_reward_remove = {reward_remove_apply, answer_ok, NULL};

@@ -12,38 +12,6 @@ static void fail(struct replay *r, status s, uint64_t sequence, const char *why)
 	r->why = why;
 }
 
-/* One borrow may be told to fail, the next one is not. */
-static bool has_room(struct slots *slots) { return slots_prepare(slots) == STATUS_ok || slots_prepare(slots) == STATUS_ok; }
-
-static bool has_room_for_payment(struct commerce *c, const struct effect_head *effect, const struct payment_record *record)
-{
-	if ((effect->flags & EFFECT_EVICTS_PAYMENT) || has_room(&c->payments.slots))
-		return true;
-	struct payment after = {.id = record->payment, .state = record->state};
-	return payment_is_final(&after) || payments_find(&c->payments, id_unpack(record->payment, false)) != NULL;
-}
-
-/* NULL: what the effect makes has its place. It may have none when a capacity is less than when the record was written:
- * then the option. */
-static const char *too_small(struct commerce *c, const struct effect_head *effect)
-{
-	switch (effect->type) {
-	case EFFECT_cart_open:
-		return (effect->flags & EFFECT_EVICTS_CART) || has_room(&c->carts.slots) ? NULL : "carts.capacity";
-	case EFFECT_claim:
-		return has_room(&c->claims.slots) ? NULL : "claims.capacity";
-	case EFFECT_payment:
-		return has_room_for_payment(c, effect, &((const struct effect_payment *)(const void *)effect)->payment)
-		           ? NULL
-		           : "payments.capacity";
-	case EFFECT_cart_checkout:
-		return has_room_for_payment(c, effect, &((const struct effect_cart_checkout *)(const void *)effect)->payment)
-		           ? NULL
-		           : "payments.capacity";
-	default: return NULL;
-	}
-}
-
 void replay_record(void *replay, const struct journal_record *record)
 {
 	struct replay *r = replay;
@@ -64,13 +32,13 @@ void replay_record(void *replay, const struct journal_record *record)
 		fail(r, STATUS_pool_exhausted, record->sequence, "does not fit into memory");
 		return;
 	}
-	const char *option = too_small(r->state.commerce, effect);
-	if (option != NULL) {
+	const struct effect_handler *handler = dispatch_effect((enum effect_type)effect->type);
+	r->option = handler->lacks == NULL ? NULL : handler->lacks(&r->state, effect);
+	if (r->option != NULL) {
 		fail(r, STATUS_pool_exhausted, record->sequence, "has no room");
-		r->option = option;
 		return;
 	}
-	dispatch_effect((enum effect_type)effect->type)->apply(&r->state, effect, record->place);
+	handler->apply(&r->state, effect, record->place);
 	if (effect_event(effect, &event)) {
 		struct idempotency *window = &r->state.commerce->idempotency;
 		idempotency_remember(window, event_id(&event), content_hash(&event, window->seed), record->place, effect->at_ms);

@@ -216,7 +216,7 @@ static int64_t rest_ms(struct shard *shard)
 	if (shard->full_ns != 0 || atomic_load(&shard->stopping))
 		return SWEEP_MS; /* nobody tells that the journal is stuck */
 	if (shard->behind != 0) {
-		atomic_store_explicit(&shard->waits_for_room, true, memory_order_release); /* the journal's flusher wakes us */
+		atomic_store(&shard->waits_for_room, true); /* the journal's flusher wakes us */
 		return may_sweep_on(shard) ? 0 : SWEEP_MS;
 	}
 	if (slots_in_use(&c->carts.slots) != 0 || slots_in_use(&c->payments.slots) != 0)

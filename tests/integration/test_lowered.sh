@@ -15,11 +15,15 @@ service_start --set data.snapshot_bytes=1073741824
 awk 'BEGIN { for (i = 1; i <= 40; i++) {
 	printf "[{\"type\":\"reward.put\",\"id\":1%03d,\"reward\":%d,\"x\":1,\"y\":1,\"radius\":50},", i, i
 	printf "{\"type\":\"cart.open\",\"id\":2%03d,\"cart\":%d,\"currency\":\"EUR\"},", i, i
+	printf "{\"type\":\"product.put\",\"id\":5%03d,\"sku\":\"s%d\",\"unit_price\":9,\"currency\":\"EUR\"},", i, i
+	printf "{\"type\":\"cart.add\",\"id\":6%03d,\"cart\":%d,\"sku\":\"s%d\"},", i, i, i
 	printf "{\"type\":\"payment.authorize\",\"id\":3%03d,\"payment\":%d,\"amount\":9,\"currency\":\"EUR\"},", i, i
 	printf "{\"type\":\"claim\",\"id\":4%03d,\"reward\":%d,\"actor\":%d,\"x\":1,\"y\":1}]\n", i, i, i } }' |
 	timeout 60 "$ctl" send --in-flight 1 >"$work/replies" 2>>"$work/err"
 service_stop KILL
 refused carts.capacity
+refused carts.extents
+refused products.capacity
 refused payments.capacity
 refused claims.capacity
 service_start --set data.snapshot_bytes=1073741824
