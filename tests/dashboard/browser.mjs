@@ -48,9 +48,22 @@ export async function openBrowser(program, folder) {
 		async close() {
 			child.kill();
 			await ended;
-			rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+			await remove(profile);
 		},
 	};
+}
+
+// The browser's children write a moment longer than it lives.
+async function remove(folder) {
+	for (let tries = 0;; tries++) {
+		try {
+			return rmSync(folder, { recursive: true, force: true });
+		} catch (error) {
+			if (error.code !== "ENOTEMPTY" || tries === 100)
+				throw error;
+			await new Promise((go) => setTimeout(go, 100));
+		}
+	}
 }
 
 async function openPage(send, listeners, url, { width, height, scheme = "light" }) {
