@@ -11,10 +11,14 @@ enum : uint32_t {
 	        EVENT_CLAIM_IS_UUID,
 };
 
-static bool is_text(const struct field *f)
-{
-	return f->form == FIELD_kind || f->form == FIELD_kinds || f->form == FIELD_name || f->form == FIELD_sku;
-}
+/* Forms as a set: most fields are neither text nor doubles, and each change asks all of its fields. */
+#define FORM(name) (UINT64_C(1) << FIELD_##name)
+static const uint64_t text_forms = FORM(kind) | FORM(kinds) | FORM(name) | FORM(sku);
+static const uint64_t double_forms = FORM(x) | FORM(y) | FORM(radius) | FORM(area_box);
+
+static bool is_one_of(const struct field *f, uint64_t forms) { return (forms >> f->form & 1) != 0; }
+
+static bool is_text(const struct field *f) { return is_one_of(f, text_forms); }
 
 static struct wire_text text_at(const void *record, const struct field *f)
 {
@@ -26,13 +30,9 @@ static struct wire_text text_at(const void *record, const struct field *f)
 /* Doubles of a field; 0: it has none. radius and box of a locate share their place: the box stands for both. */
 static size_t doubles_of(const struct field *f)
 {
-	switch (f->form) {
-	case FIELD_x:
-	case FIELD_y:
-	case FIELD_radius: return 1;
-	case FIELD_area_box: return 4;
-	default: return 0;
-	}
+	if (!is_one_of(f, double_forms))
+		return 0;
+	return f->form == FIELD_area_box ? 4 : 1;
 }
 
 /* There are two zeros, and JSON does not always keep them apart. */
@@ -56,6 +56,8 @@ static void reduce(const struct event *event, uint8_t record[static EVENT_RECORD
 	head->flags &= ~(uint32_t)(EVENT_HAS_DEADLINE | FORMS);
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct field *f = &list->fields[i];
+		if (!is_one_of(f, text_forms | double_forms))
+			continue;
 		if (is_text(f))
 			memset(record + f->offset + offsetof(struct wire_text, offset), 0, sizeof(uint32_t));
 		unify_zeros(record, f);

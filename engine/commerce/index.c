@@ -55,12 +55,15 @@ static uint32_t way(const struct index *index, uint32_t from, uint32_t to)
 /* The longest stands for all that do not fit. */
 static uint32_t distance_max(const struct index *index) { return (UINT32_C(1) << index->distance_bits) - 1; }
 
-static uint32_t distance_at(const struct index *index, uint32_t cell)
+[[gnu::noinline, gnu::cold]] static uint32_t distance_by_key(const struct index *index, uint32_t cell)
+{
+	return way(index, index_home(index, index->hash_of(index->owner, slot_at(index, cell))), cell);
+}
+
+static inline uint32_t distance_at(const struct index *index, uint32_t cell)
 {
 	uint32_t noted = index->cells[cell] >> index->slot_bits & distance_max(index);
-	if (noted < distance_max(index))
-		return noted;
-	return way(index, index_home(index, index->hash_of(index->owner, slot_at(index, cell))), cell);
+	return noted < distance_max(index) ? noted : distance_by_key(index, cell);
 }
 
 /* What stands at `from`, or is new, goes to `cell`, which is so far from its home. */
@@ -85,12 +88,14 @@ void index_insert(struct index *index, uint64_t hash, uint32_t slot)
 /* What follows a hole moves into it, unless its home lies behind the hole. */
 static void close_hole(struct index *index, uint32_t hole)
 {
-	for (uint32_t at = index_after(index, hole); index->cells[at] != 0; at = index_after(index, at)) {
-		uint32_t distance = distance_at(index, at), back = way(index, hole, at);
+	uint32_t back = 1;
+	for (uint32_t at = index_after(index, hole); index->cells[at] != 0; at = index_after(index, at), back++) {
+		uint32_t distance = distance_at(index, at);
 		if (distance < back)
 			continue;
 		put(index, hole, index->cells[at], distance - back);
 		hole = at;
+		back = 0;
 	}
 	index->cells[hole] = 0;
 }
