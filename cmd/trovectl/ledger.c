@@ -9,6 +9,7 @@
 #include "proto/json_write.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static void write_csv(struct cursor *c, const struct ledger_row *row, const char
 	write_id(c, (p->flags & EVENT_HAS_ACTOR) != 0, p->actor, (p->flags & EVENT_ACTOR_IS_UUID) != 0);
 	cursor_literal(c, ",");
 	write_id(c, row->has_id, (struct wire_id){row->id.low, row->id.high}, row->id.is_uuid);
-	cursor_format(c, ",%s\n", recorded);
+	cursor_format(c, ",%s,%" PRIu64 "\n", recorded, row->payment_seq);
 }
 
 static void write_json(struct cursor *c, const struct ledger_row *row, const char *time, const char *recorded)
@@ -79,7 +80,7 @@ static void write_json(struct cursor *c, const struct ledger_row *row, const cha
 		cursor_literal(c, ",\"id\":");
 		json_write_identifier(c, row->id);
 	}
-	cursor_format(c, ",\"recorded\":\"%s\"}\n", recorded);
+	cursor_format(c, ",\"recorded\":\"%s\",\"payment_seq\":%" PRIu64 "}\n", recorded, row->payment_seq);
 }
 
 static bool write_text(struct writing *w, const struct ledger_row *row)
@@ -94,7 +95,7 @@ static bool write_text(struct writing *w, const struct ledger_row *row)
 	return fwrite(bytes, 1, cursor_used(&c), w->out) == cursor_used(&c);
 }
 
-static void see_row(struct writing *w, const struct ledger_row *row)
+static void see_row(struct writing *w, struct ledger_row *row)
 {
 	if (!ledger_enter(&w->books, row)) {
 		w->is_broken = true;
@@ -156,7 +157,8 @@ static int open_output(struct writing *w)
 	if (w->out == NULL)
 		return cannot_write(output != NULL ? w->making : "a temporary file", strerror(errno));
 	if (!w->is_ndjson)
-		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded\n",
+		fputs("seq,time,payment,event,amount,currency,state,authorized,captured,refunded,voided,cart,actor,id,recorded,"
+		      "payment_seq\n",
 		      w->out);
 	return EX_OK;
 }
@@ -187,6 +189,24 @@ static bool close_text(struct writing *w, bool is_whole)
 	return is_ok;
 }
 
+/* Its bytes before its name: after a power loss it is there as a whole, or not at all. */
+static bool name_durably(const char *making, const char *name, char *problem, size_t capacity)
+{
+	char folder[PATH_BYTES];
+	const char *slash = strrchr(name, '/');
+	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - name) + 1, slash == NULL ? "." : name);
+	int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int file = directory < 0 ? -1 : open(making, O_RDONLY | O_CLOEXEC);
+	bool is_done = file >= 0 && fsync(file) == 0 && rename(making, name) == 0 && fsync(directory) == 0;
+	if (!is_done)
+		snprintf(problem, capacity, "%s", strerror(errno));
+	if (file >= 0)
+		close(file);
+	if (directory >= 0)
+		close(directory);
+	return is_done;
+}
+
 /* EX_OK, also where nothing was to be kept; else it cannot be written, which is said. */
 static int close_output(struct writing *w, bool is_whole)
 {
@@ -198,10 +218,8 @@ static int close_output(struct writing *w, bool is_whole)
 		is_ok = false;
 		snprintf(problem, sizeof problem, "%s", strerror(errno));
 	}
-	if (is_ok && is_whole && w->options.output != NULL && rename(w->making, w->options.output) != 0) {
-		is_ok = false;
-		snprintf(problem, sizeof problem, "%s", strerror(errno));
-	}
+	if (is_ok && is_whole && w->options.output != NULL)
+		is_ok = name_durably(w->making, w->options.output, problem, sizeof problem);
 	if (w->options.output != NULL && (!is_ok || !is_whole))
 		(void)unlink(w->making);
 	if (is_ok || !is_whole)
@@ -378,10 +396,12 @@ static void print_help(const struct argument *arguments, size_t count)
 	     "is durable up to now and says up to which seq; neither waits for the other.\n"
 	     "Columns: seq, time (of the event: its `at`, or when it was done), payment, event (opening, authorized, captured,\n"
 	     "refunded, voided, expired), amount (minor units), currency, state, authorized, captured, refunded, voided (the\n"
-	     "payment after it), cart, actor, id (the event's; none when time did it), recorded (when it was done).\n"
+	     "payment after it), cart, actor, id (the event's; none when time did it), recorded (when it was done), payment_seq\n"
+	     "(seq of the payment's first row: an id that payments.history let go may be authorized once more under the same id,\n"
+	     "and is another payment then).\n"
 	     "It proves itself: every entry must follow from those before it, 0 <= refunded <= captured, captured + voided <=\n"
 	     "authorized, and the sums over all payments must be the sums over all entries; else exit code 65. --from and --to\n"
-	     "choose what is written, all is checked. A summary goes to stderr. A file gets its name when it is whole.\n"
+	     "choose what is written, all is checked. A summary goes to stderr. A file gets its name when it is whole and durable.\n"
 	     "What data.retention_ms has let go is not in the journal any more: then older payments begin with a row `opening`,\n"
 	     "what stood in them before the oldest record (amount 0), out of the oldest snapshot; opening + entries = closing.\n\n"
 	     "--format sqlite writes a database: payments (last state), openings, entries (all changes), days (a view: sums per\n"

@@ -20,6 +20,7 @@ struct ledger_row {
 	int64_t amount;
 	enum ledger_event event;
 	struct payment_record payment; /* after it */
+	uint64_t payment_seq;          /* of the payment's first row; tells payments of one id apart */
 	bool has_id;                   /* time has none */
 	struct identifier id;          /* the event's */
 };
@@ -40,33 +41,38 @@ struct ledger_sums {
 struct ledger_account {
 	struct wire_id payment;
 	struct ledger_sums sums;
-	uint32_t currency; /* of the books, + 1; 0: a free place */
+	uint64_t first;     /* seq of its first row */
+	uint32_t currency;  /* of the books, + 1; 0: a free place */
+	uint8_t state;      /* enum payment_state */
+	bool is_authorized; /* by its first row */
 };
 
 struct ledger_currency {
 	char name[CURRENCY_BYTES + 1];
 	struct ledger_sums entries, opening; /* opening: what stood in payments from before the journal's start */
+	struct ledger_sums earlier; /* payments whose id is another one's by now */
 };
 
 enum { LEDGER_CURRENCIES_MAX = 200 };
 
 struct ledger_books {
 	struct ledger_account *account; /* open addressing; places is a power of two */
-	uint64_t places, payments, entries, openings;
+	uint64_t places, accounts, payments, entries, openings;
 	struct ledger_currency currency[LEDGER_CURRENCIES_MAX];
 	uint32_t currencies;
 	bool is_late; /* a payment may begin with a change: what stood in it before then follows from that */
 	char problem[256]; /* empty: all agree so far */
 };
 
-/* No row of the payment was entered yet. */
-bool ledger_is_new(const struct ledger_books *books, struct wire_id payment);
+/* NULL: no row of the payment was entered yet. Until the next one is entered. */
+const struct ledger_account *ledger_find(const struct ledger_books *books, struct wire_id payment);
 /* What stood in the payment before the row. */
 struct ledger_sums ledger_before(const struct ledger_row *row);
 struct ledger_sums ledger_sum(const struct ledger_sums *a, const struct ledger_sums *b);
-/* Enters a row; one that is an opening comes before all others of its payment. false: no memory, or the row does not
- * follow from those before; problem says so. */
-bool ledger_enter(struct ledger_books *books, const struct ledger_row *row);
+/* Enters a row and sets its payment_seq; one that is an opening comes before all others of its payment. The id of a payment
+ * that is closed may be authorized once more: that is another payment. false: no memory, or the row does not follow from those
+ * before; problem says so. */
+bool ledger_enter(struct ledger_books *books, struct ledger_row *row);
 /* Whether the sums over all payments are those over all entries; else problem says which are not. */
 bool ledger_agrees(struct ledger_books *books);
 void ledger_books_free(struct ledger_books *books);

@@ -68,7 +68,7 @@ static struct ledger_account *find(const struct ledger_books *b, struct wire_id 
 static bool grow(struct ledger_books *b)
 {
 	struct ledger_books more = {.places = b->places == 0 ? PLACES_LEAST : b->places * 2};
-	if (b->payments < b->places / 2)
+	if (b->accounts < b->places / 2)
 		return true;
 	more.account = calloc(more.places, sizeof *more.account);
 	if (more.account == NULL)
@@ -132,9 +132,10 @@ struct ledger_sums ledger_sum(const struct ledger_sums *a, const struct ledger_s
 	return sum;
 }
 
-bool ledger_is_new(const struct ledger_books *b, struct wire_id payment)
+const struct ledger_account *ledger_find(const struct ledger_books *b, struct wire_id payment)
 {
-	return b->places == 0 || find(b, payment)->currency == 0;
+	const struct ledger_account *a = b->places == 0 ? NULL : find(b, payment);
+	return a == NULL || a->currency == 0 ? NULL : a;
 }
 
 struct ledger_sums ledger_before(const struct ledger_row *row)
@@ -145,7 +146,33 @@ struct ledger_sums ledger_before(const struct ledger_row *row)
 	return before;
 }
 
-bool ledger_enter(struct ledger_books *b, const struct ledger_row *row)
+static bool is_open(const struct ledger_account *a)
+{
+	return a->state == PAYMENT_authorized || a->state == PAYMENT_partially_captured;
+}
+
+/* The account of the row's payment. The service forgets who was closed long ago, and takes the id for another one. */
+static struct ledger_account *account_of(struct ledger_books *b, const struct ledger_row *row, uint32_t currency)
+{
+	struct ledger_account *a = find(b, row->payment.payment);
+	bool is_free = a->currency == 0;
+	if (!is_free && (row->event != LEDGER_authorized || is_open(a)))
+		return a;
+	if (is_free)
+		b->accounts++;
+	else
+		add(&b->currency[a->currency - 1].earlier, &a->sums, 1);
+	*a = (struct ledger_account){.payment = row->payment.payment, .currency = currency, .first = row->seq,
+	                             .is_authorized = row->event == LEDGER_authorized};
+	b->payments++;
+	if (row->event == LEDGER_opening || (b->is_late && row->event != LEDGER_authorized)) {
+		a->sums = ledger_before(row);
+		add(&b->currency[currency - 1].opening, &a->sums, 1);
+	}
+	return a;
+}
+
+bool ledger_enter(struct ledger_books *b, struct ledger_row *row)
 {
 	const struct payment_record *p = &row->payment;
 	struct ledger_sums change = change_of(row), after = {p->authorized, p->captured, p->refunded, p->voided};
@@ -154,16 +181,10 @@ bool ledger_enter(struct ledger_books *b, const struct ledger_row *row)
 		snprintf(b->problem, sizeof b->problem, "no memory for the payments");
 		return false;
 	}
-	struct ledger_account *a = find(b, p->payment);
+	struct ledger_account *a = account_of(b, row, currency);
 	struct ledger_currency *c = &b->currency[currency - 1];
-	if (a->currency == 0) {
-		*a = (struct ledger_account){.payment = p->payment, .currency = currency};
-		b->payments++;
-		if (row->event == LEDGER_opening || (b->is_late && row->event != LEDGER_authorized)) {
-			a->sums = ledger_before(row);
-			add(&c->opening, &a->sums, 1);
-		}
-	}
+	row->payment_seq = a->first;
+	a->state = p->state;
 	if (row->event == LEDGER_opening)
 		b->openings++;
 	else
@@ -182,7 +203,7 @@ bool ledger_agrees(struct ledger_books *b)
 {
 	for (uint32_t i = 0; i < b->currencies; i++) {
 		const struct ledger_currency *c = &b->currency[i];
-		struct ledger_sums payments = {}, entries = c->entries;
+		struct ledger_sums payments = c->earlier, entries = c->entries;
 		for (uint64_t at = 0; at < b->places; at++)
 			if (b->account[at].currency == i + 1)
 				add(&payments, &b->account[at].sums, 1);

@@ -40,7 +40,7 @@ static void see_record(void *context, const struct journal_record *record)
 	if (o->time_ms == 0)
 		o->time_ms = record->time_ms;
 	/* What is wrong with a record the second reading says. */
-	if (o->is_broken || ledger_row_of(record, &row) != LEDGER_ROW || !ledger_is_new(&o->books, row.payment.payment))
+	if (o->is_broken || ledger_row_of(record, &row) != LEDGER_ROW || ledger_find(&o->books, row.payment.payment) != NULL)
 		return;
 	o->is_broken = !ledger_enter(&o->books, &row);
 	if (o->is_broken || row.event == LEDGER_authorized)
@@ -84,7 +84,9 @@ static status see_saved(void *context, uint32_t kind, const void *bytes, size_t 
 	if (!currency_is_sound(saved.currency))
 		return STATUS_malformed;
 	struct payment_record record = record_of(&saved);
-	if (!ledger_is_new(&o->books, record.payment))
+	const struct ledger_account *a = ledger_find(&o->books, record.payment);
+	/* One that was authorized behind the snapshot is another payment with the same id. */
+	if (a != NULL && !(a->is_authorized && a->first > o->snapshot))
 		return STATUS_ok;
 	return keep(o, &record) ? STATUS_ok : STATUS_pool_exhausted;
 }
@@ -100,13 +102,14 @@ static status read_snapshot(struct ledger_opening *o, const struct journal_look 
 	if (result == STATUS_ok && found.sequence > report->last)
 		return look->is_live ? STATUS_overloaded : STATUS_ok;
 	if (result == STATUS_ok)
+		o->snapshot = found.sequence;
+	if (result == STATUS_ok)
 		result = snapshot_read(s, found.sequence, see_saved, o);
 	if (result == STATUS_not_found && look->is_live)
 		return STATUS_overloaded;
 	if (result != STATUS_ok)
 		snprintf(report->text, sizeof report->text, "the snapshot of seq %llu: %.900s", (unsigned long long)found.sequence,
 		         s->text);
-	o->snapshot = found.sequence;
 	return result;
 }
 

@@ -13,22 +13,24 @@ struct ledger_sqlite {
 };
 
 static const char schema[] =
-	"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" /* a new file, renamed when it is whole */
+	"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" /* a new file; made durable and renamed when it is whole */
 	"BEGIN;"
 	"CREATE TABLE entries (seq INTEGER PRIMARY KEY, time TEXT NOT NULL, payment TEXT NOT NULL, event TEXT NOT NULL,"
 	" amount INTEGER NOT NULL, currency TEXT NOT NULL, state TEXT NOT NULL, authorized INTEGER NOT NULL,"
 	" captured INTEGER NOT NULL, refunded INTEGER NOT NULL, voided INTEGER NOT NULL, cart TEXT, actor TEXT, id TEXT,"
-	" recorded TEXT NOT NULL);"
+	" recorded TEXT NOT NULL, payment_seq INTEGER NOT NULL);"
 	"CREATE TABLE openings (payment TEXT PRIMARY KEY, state TEXT NOT NULL, currency TEXT NOT NULL,"
 	" authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL, voided INTEGER NOT NULL,"
 	" cart TEXT, actor TEXT, time TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE payments (payment TEXT PRIMARY KEY, state TEXT NOT NULL, currency TEXT NOT NULL,"
+	"CREATE TABLE payments (payment TEXT NOT NULL, state TEXT NOT NULL, currency TEXT NOT NULL,"
 	" authorized INTEGER NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL, voided INTEGER NOT NULL,"
-	" cart TEXT, actor TEXT, first_time TEXT NOT NULL, last_time TEXT NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;";
-static const char add_entry[] = "INSERT INTO entries VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)";
+	" cart TEXT, actor TEXT, first_time TEXT NOT NULL, last_time TEXT NOT NULL, last_seq INTEGER NOT NULL,"
+	" payment_seq INTEGER NOT NULL, PRIMARY KEY (payment, payment_seq)) WITHOUT ROWID;";
+static const char add_entry[] = "INSERT INTO entries VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)";
 static const char add_opening[] = "INSERT INTO openings VALUES (?3,?7,?6,?8,?9,?10,?11,?12,?13,?2,?1)";
 static const char put_payment[] =
-	"INSERT INTO payments VALUES (?3,?7,?6,?8,?9,?10,?11,?12,?13,?2,?2,?1) ON CONFLICT (payment) DO UPDATE SET state=?7,"
+	"INSERT INTO payments VALUES (?3,?7,?6,?8,?9,?10,?11,?12,?13,?2,?2,?1,?16)"
+	" ON CONFLICT (payment, payment_seq) DO UPDATE SET state=?7,"
 	" authorized=?8, captured=?9, refunded=?10, voided=?11, last_time=?2, last_seq=?1";
 static const char ending[] =
 	"CREATE INDEX entries_by_payment ON entries (payment, seq);"
@@ -121,6 +123,7 @@ bool ledger_sqlite_add(struct ledger_sqlite *l, const struct ledger_row *row)
 	if (l->is_failed)
 		return false;
 	bind_shared(l->payment, row);
+	sqlite3_bind_int64(l->payment, 16, (sqlite3_int64)row->payment_seq);
 	if (row->event == LEDGER_opening) {
 		bind_shared(l->opening, row);
 		return step(l, l->opening) && step(l, l->payment);
@@ -130,6 +133,7 @@ bool ledger_sqlite_add(struct ledger_sqlite *l, const struct ledger_row *row)
 	sqlite3_bind_int64(l->entry, 5, row->amount);
 	bind_id(l->entry, 14, row->has_id, row->id);
 	bind_time(l->entry, 15, row->recorded_ms);
+	sqlite3_bind_int64(l->entry, 16, (sqlite3_int64)row->payment_seq);
 	return step(l, l->entry) && step(l, l->payment);
 }
 

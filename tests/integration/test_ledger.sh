@@ -118,6 +118,25 @@ run 64 'no directory' "$ctl" ledger
 run 66 'no journal' "$ctl" ledger --data "$work"
 run 73 'no folder to write to' "$ctl" ledger --data "$work/data" --output "$work/none/x.csv"
 
+# A file has its name only when it would survive a power loss, of any format.
+mkdir "$work/faults" "$work/synced"
+: >"$work/faults/sync"
+with_faults() { env LD_PRELOAD="$TROVE_BUILD/tests/support/preload/faults.so" TROVE_FAULTS="$work/faults" "$@"; }
+for format in csv ndjson sqlite; do
+	: >"$work/faults/sync"
+	run 74 "$format: not synced" with_faults "$ctl" ledger --data "$work/data" --format $format --output "$work/synced/ledger"
+	holds "$format: said" 'Input/output error' "$work/err"
+	equal "$format: no file" '' "$(ls "$work/synced")"
+	# The bytes are, the name is not.
+	echo 1 >"$work/faults/sync"
+	run 74 "$format: its folder not synced" \
+		with_faults "$ctl" ledger --data "$work/data" --format $format --output "$work/synced/ledger"
+	equal "$format: a whole file" ledger "$(ls "$work/synced")"
+	echo 2 >"$work/faults/sync"
+	run 0 "$format: both synced" with_faults "$ctl" ledger --data "$work/data" --format $format --output "$work/synced/ledger"
+	rm "$work/synced/ledger"
+done
+
 # Something is wrong with the journal.
 cp -r "$work/data/journal" "$work/damaged"
 printf x | dd of="$work/damaged/0000000000000001.journal" bs=1 seek=5000 conv=notrunc 2>"$work/err"
@@ -147,6 +166,88 @@ cat >"$work/expected" <<-ROWS
 ROWS
 equal 'every change' '' "$(diff "$work/expected" "$work/found")"
 holds 'sums' 'EUR  authorized 105  captured 60  refunded 10  voided 45' "$work/err"
+
+# An id that was let go is authorized once more, twice in one journal and behind what retention has left of another.
+# voids FROM TO: payments that are closed at once.
+voids() {
+	awk -v from="$1" -v to="$2" 'BEGIN { for (i = from; i < to; i++) {
+		printf "[{\"type\":\"payment.authorize\",\"id\":1%d,\"payment\":%d,\"amount\":9,\"currency\":\"EUR\"},", i, i
+		printf "{\"type\":\"payment.void\",\"id\":2%d,\"payment\":%d}]\n", i, i } }' | "$ctl" send >"$work/out"
+}
+is_forgotten() { "$ctl" send "{\"type\":\"payment.get\",\"payment\":$1}" | grep -q '"code":"not_found"'; }
+rm -rf "$work/data"
+service_start --set payments.capacity=1 --set payments.history=10
+"$ctl" send '[{"type":"payment.authorize","id":1,"payment":1,"amount":100,"currency":"EUR"},
+	{"type":"payment.void","id":2,"payment":1},{"type":"payment.authorize","id":3,"payment":2,"amount":50,"currency":"EUR"},
+	{"type":"payment.capture","id":4,"payment":2},{"type":"payment.refund","id":5,"payment":2,"amount":20}]' >"$work/out"
+voids 1000 1200
+check 'used again: the first ones are forgotten' is_forgotten 1
+check 'used again: also the one that was captured' is_forgotten 2
+"$ctl" send '[{"type":"payment.authorize","id":6,"payment":1,"amount":7,"currency":"USD"},
+	{"type":"payment.capture","id":7,"payment":1,"amount":7},
+	{"type":"payment.authorize","id":8,"payment":2,"amount":30,"currency":"EUR"}]' >"$work/out"
+service_stop
+run 0 'used again: ledger' "$ctl" ledger --data "$work/data"
+grep -v ',9,EUR,' "$work/out" | cut -d, -f1,3-11,16 >"$work/found"
+cat >"$work/expected" <<-ROWS
+	seq,payment,event,amount,currency,state,authorized,captured,refunded,voided,payment_seq
+	1,1,authorized,100,EUR,authorized,100,0,0,0,1
+	2,1,voided,100,EUR,voided,100,0,0,100,1
+	3,2,authorized,50,EUR,authorized,50,0,0,0,3
+	4,2,captured,50,EUR,captured,50,50,0,0,3
+	5,2,refunded,20,EUR,captured,50,50,20,0,3
+	406,1,authorized,7,USD,authorized,7,0,0,0,406
+	407,1,captured,7,USD,captured,7,7,0,0,406
+	408,2,authorized,30,EUR,authorized,30,0,0,0,408
+ROWS
+equal 'used again: each is a payment of its own' '' "$(diff "$work/expected" "$work/found")"
+holds 'used again: counted' '204 payments, 408 entries, 408 written' "$work/err"
+holds 'used again: sums' 'EUR  authorized 1980  captured 50  refunded 20  voided 1900' "$work/err"
+holds 'used again: sums of the other currency' 'USD  authorized 7  captured 7  refunded 0  voided 0' "$work/err"
+run 0 'used again: ndjson' "$ctl" ledger --data "$work/data" --format ndjson
+equal 'used again: ndjson, payments' 204 "$(grep -o '"payment_seq":[0-9]*' "$work/out" | sort -u | wc -l)"
+run 0 'used again: sqlite' "$ctl" ledger --data "$work/data" --format sqlite --output "$work/again.db"
+equal 'used again: sqlite, both of each' '1|EUR|voided|100|0 1|USD|captured|7|7 2|EUR|captured|50|50 2|EUR|authorized|30|0' \
+	"$(sqlite3 "$work/again.db" "SELECT payment, currency, state, authorized, captured FROM payments
+		WHERE payment IN ('1', '2') ORDER BY payment, payment_seq" | tr '\n' ' ' | sed 's/ $//')"
+equal 'used again: sqlite, sums' '1980|50|20|1900' "$(sqlite3 "$work/again.db" \
+	"SELECT sum(authorized), sum(captured), sum(refunded), sum(voided) FROM payments WHERE currency = 'EUR'")"
+equal 'used again: sqlite, entries know their payment' 0 "$(sqlite3 "$work/again.db" "SELECT count(*) FROM entries
+	LEFT JOIN payments p USING (payment, payment_seq) WHERE p.payment IS NULL")"
+
+# It rests in the pool while its file goes, so that a snapshot has it; then two that are open take its place.
+rm -rf "$work/data"
+service_start --set payments.capacity=2 --set payments.history=10 --set data.segment_bytes=262144 \
+	--set data.snapshot_bytes=100000 --set data.retention_ms=0 --set idempotency.capacity=100
+round=0
+products() {
+	round=$((round + 1))
+	awk -v round=$round 'BEGIN { for (i = 0; i < 500; i++)
+		printf "{\"type\":\"product.put\",\"id\":9%d%06d,\"sku\":\"x\",\"unit_price\":1,\"currency\":\"GBP\"}\n", round, i
+	}' | "$ctl" send >"$work/out"
+}
+"$ctl" send '[{"type":"payment.authorize","id":1,"payment":2,"amount":50,"currency":"EUR"},
+	{"type":"payment.capture","id":2,"payment":2}]' >"$work/out"
+products && products && products
+voids 1000 1130
+is_late() { [ ! -e "$work/data/journal/0000000000000001.journal" ]; }
+until is_late || [ $round -ge 60 ]; do
+	products
+	sleep 0.1
+done
+check 'used again behind an opening: the first file is gone' is_late
+"$ctl" send '[{"type":"payment.authorize","id":4,"payment":3001,"amount":1,"currency":"EUR"},
+	{"type":"payment.authorize","id":5,"payment":3002,"amount":1,"currency":"EUR"},
+	{"type":"payment.void","id":6,"payment":3001}]' >"$work/out"
+check 'used again behind an opening: it is forgotten' is_forgotten 2
+"$ctl" send '{"type":"payment.authorize","id":3,"payment":2,"amount":30,"currency":"EUR"}' >"$work/out"
+service_stop KILL
+run 0 'used again behind an opening' "$ctl" ledger --data "$work/data"
+equal 'used again behind an opening: both' '2,opening,0,captured,50,50 2,authorized,30,authorized,30,0' \
+	"$(grep ',EUR,' "$work/out" | cut -d, -f3-5,7-9 | grep '^2,' | tr '\n' ' ' | sed 's/ $//')"
+equal 'used again behind an opening: apart' 2 "$(awk -F, '$3 == 2 { print $16 }' "$work/out" | sort -u | wc -l)"
+equal 'used again behind an opening: closing' "$(awk -F, 'NR > 1 { last[$3 "," $16] = $8 } END { for (p in last) sum += last[p]
+	print sum }' "$work/out")" "$(sed -n 's/^EUR closing  authorized \([0-9]*\) .*/\1/p' "$work/err")"
 
 # The service has forgotten the ids: it must not refund twice.
 rm -rf "$work/data"

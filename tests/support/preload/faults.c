@@ -1,6 +1,6 @@
 /*
  * Loaded before a troved by LD_PRELOAD: what a bad disk and a bad clock do. Files in the folder TROVE_FAULTS switch it:
- *   sync    fsync, fdatasync and msync fail with EIO
+ *   sync    fsync, fdatasync and msync fail with EIO; with a number in it, after so many that do not
  *   slow    they take as many milliseconds longer as stand in it, or until it is gone
  *   write   pwrite fails with EIO
  *   clock   CLOCK_REALTIME is off by so many milliseconds as stand in it
@@ -58,7 +58,8 @@ static bool sync_fails(void)
 {
 	for (int64_t slept = 0; slept < number_in("slow"); slept += 5)
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-	return is_on("sync");
+	static _Atomic int64_t syncs;
+	return is_on("sync") && syncs++ >= number_in("sync");
 }
 
 VISIBLE int fsync(int fd) { return sync_fails() ? fail() : ((int (*)(int))next("fsync"))(fd); }
