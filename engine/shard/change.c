@@ -29,13 +29,6 @@ static void answer_problem(struct shard *shard, struct problem *problem, status 
 	reply_problem(reply, problem, s == STATUS_overloaded || s == STATUS_journal_full ? RETRY_AFTER_MS : 0);
 }
 
-/* Deadlines count from receipt: what waited too long for the writer is not done. */
-static bool is_late(const struct shard *shard, const struct event *event, const struct shard_job *job)
-{
-	return (event->head->flags & EVENT_HAS_DEADLINE) != 0 &&
-	       shard_monotonic_ns(shard) - job->received_ns > (int64_t)event->head->deadline_ms * 1000000;
-}
-
 static void tick(struct shard *shard, int64_t unix_ms)
 {
 	if (shard->now_ms < unix_ms)
@@ -162,7 +155,7 @@ static status change(struct shard *shard, const struct event *event, const struc
 		return STATUS_draining;
 	if (shard->is_full)
 		return STATUS_overloaded;
-	if (is_late(shard, event, job))
+	if (shard_is_late(shard, event, job))
 		return STATUS_deadline_exceeded;
 	uint64_t content = content_hash(event, commerce->idempotency.seed);
 	enum seen seen = look_up(shard, event, content, problem);
@@ -215,7 +208,7 @@ void shard_read(struct shard *shard, const struct event *event, const struct sha
 		answer_problem(shard, &problem, STATUS_overloaded, reply);
 		return;
 	}
-	status s = is_late(shard, event, job) ? STATUS_deadline_exceeded
+	status s = shard_is_late(shard, event, job) ? STATUS_deadline_exceeded
 	                               : dispatch_reader(event->type)(&shard->state, event, reply, &problem);
 	shard_need(shard, last);
 	if (s != STATUS_ok)

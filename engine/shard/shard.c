@@ -27,9 +27,28 @@
 const struct option shard_option_rows[] = {SHARD_OPTIONS(OPTION_ROW)};
 const size_t shard_option_count = COUNT_OF(shard_option_rows);
 
+/* Whether it was turned away: a message with changes waits for the writer, with its queries, and a long one for its own. */
+static bool answer_query(struct shard *shard, struct worker *worker, const struct event *event, const struct shard_job *job,
+                         struct reply *reply)
+{
+	if (!shard_is_late(shard, event, job)) {
+		query_answer(shard, worker, event, job->received_ms, reply);
+		return false;
+	}
+	struct problem problem = {
+		.status = STATUS_deadline_exceeded,
+		.has_id = (event->head->flags & EVENT_HAS_ID) != 0,
+		.id = event_id(event),
+	};
+	shard_count_problem(worker, problem.status);
+	reply_problem(reply, &problem, 0);
+	return true;
+}
+
 void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *job)
 {
 	struct request *request = &worker->request;
+	uint32_t turned_away = 0;
 	struct reply reply;
 	reply_open(&reply, request, worker->reply.bytes, worker->reply.capacity);
 	for (uint32_t i = 0; i < request->count; i++) {
@@ -42,8 +61,9 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 			continue;
 		}
 		shard_count_event(worker, job, event.type);
-		query_answer(shard, worker, &event, job->received_ms, &reply);
+		turned_away += answer_query(shard, worker, &event, job, &reply);
 	}
+	job->is_refused = turned_away == request->count;
 	request_close(request);
 	worker_finish(worker, job, reply_close(&reply));
 }
@@ -76,7 +96,7 @@ static void answer_one(struct shard *shard, struct shard_job *job, struct reply 
 	switch (event_class_of(event.type)) {
 	case EVENT_CHANGE: shard_change(shard, &event, job, reply); return;
 	case EVENT_READ: shard_read(shard, &event, job, reply); return;
-	case EVENT_QUERY: query_answer(shard, worker, &event, job->received_ms, reply); return;
+	case EVENT_QUERY: shard->turned_away += answer_query(shard, worker, &event, job, reply); return;
 	}
 }
 

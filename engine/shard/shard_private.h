@@ -121,6 +121,13 @@ status shard_read_receipt(struct shard *shard, struct journal_report *report);
 /* When the state is there, before anything changes: is it the one that the last stop left? In the same way. */
 status shard_check_receipt(struct shard *shard, struct journal_report *report);
 
+/* Deadlines count from receipt: what waited too long is not done. */
+static inline bool shard_is_late(const struct shard *shard, const struct event *event, const struct shard_job *job)
+{
+	return (event->head->flags & EVENT_HAS_DEADLINE) != 0 &&
+	       shard_monotonic_ns(shard) - job->received_ns > (int64_t)event->head->deadline_ms * 1000000;
+}
+
 /* A well-formed event of the message. */
 static inline void shard_count_event(struct worker *worker, struct shard_job *job, enum event_type type)
 {

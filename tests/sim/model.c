@@ -151,16 +151,16 @@ bool model_agrees(struct model *m, const struct ask *a, const struct model_momen
 		bool is_told = got->seq == 0 && strcmp(got->retry, "same_id") == 0 && got->id == a->id;
 		return moment->may_refuse && is_told ? true : model_wrong(m, "refused without need, or not told so");
 	}
-	if (a->type == EVENT_locate)
-		return model_located(m, a, at_ms, got);
-	if (a->type != EVENT_ping && a->type != EVENT_reward_get && m->now_ms < moment->received_ms)
+	if (event_class_of(a->type) != EVENT_QUERY && m->now_ms < moment->received_ms)
 		m->now_ms = moment->received_ms;
-	if (moment->is_late && (event_class_of(a->type) != EVENT_QUERY)) {
+	if (moment->is_late) {
 		struct answer e = {.id = a->id};
 		refused(&e, STATUS_deadline_exceeded);
 		m->answers[STATUS_deadline_exceeded]++;
 		return same(m, &e, got);
 	}
+	if (a->type == EVENT_locate)
+		return model_located(m, a, at_ms, got);
 	const struct model_known *known = event_is_change(a->type) ? model_known_of(m, a->id, got) : NULL;
 	return known != NULL ? repeated(m, a, known, got) : changed(m, a, at_ms, got);
 }

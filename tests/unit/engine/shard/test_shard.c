@@ -200,23 +200,92 @@ static void draining_refuses_changes_and_still_answers_queries(void **state)
 		clock_sleep_ms(1);
 }
 
+/* It lay in a queue for 100 ms. */
+static void ask_late(struct fixture *f, struct call *call, const void *message, size_t bytes)
+{
+	call_init(call);
+	call->shard = f->shard;
+	call->job.message = message;
+	call->job.message_bytes = bytes;
+	call->job.received_ns = clock_monotonic_ns() - 100000000;
+	call->job.received_ms = clock_unix_ms();
+	shard_handle(f->shard, &call->job);
+	call_wait(call);
+}
+
+#define LATE(type, more) "{\"type\":\"" type "\"" more ",\"deadline_ms\":50}"
+#define IN_TIME(type, more) "{\"type\":\"" type "\"" more ",\"deadline_ms\":60000}"
+#define REWARD ",\"id\":1,\"reward\":1,\"x\":0,\"y\":0,\"radius\":1"
+
+static unsigned count_text(const char *at, const char *text)
+{
+	unsigned count = 0;
+	for (; (at = strstr(at, text)) != NULL; at++)
+		count++;
+	return count;
+}
+
 static void what_waited_too_long_is_not_done(void **state)
 {
 	struct fixture *f = *state;
 	struct call call;
-	call_init(&call);
-	static const char message[] = "[{\"type\":\"reward.put\",\"id\":1,\"reward\":1,\"x\":0,\"y\":0,\"radius\":1,"
-	                              "\"deadline_ms\":50},"
-	                              "{\"type\":\"reward.get\",\"reward\":1}]";
-	call.shard = f->shard;
-	call.job.message = message;
-	call.job.message_bytes = sizeof message - 1;
-	call.job.received_ns = clock_monotonic_ns() - 100000000; /* it lay in a queue for 100 ms */
-	call.job.received_ms = clock_unix_ms();
-	shard_handle(f->shard, &call.job);
-	call_wait(&call);
-	assert_non_null(strstr(call.reply, "\"code\":\"deadline_exceeded\""));
-	assert_non_null(strstr(call.reply, "\"code\":\"not_found\""));
+	static const char late[] = "\"code\":\"deadline_exceeded\"";
+	static const char mixed[] = "[" LATE("reward.put", REWARD) "," LATE("reward.get", ",\"id\":7,\"reward\":1")
+		"," LATE("ping", "") "," LATE("locate", ",\"x\":0,\"y\":0,\"radius\":5") "," LATE("feed.read", ",\"after\":0")
+		"," IN_TIME("ping", "") ",{\"type\":\"reward.get\",\"reward\":1}]";
+	ask_late(f, &call, mixed, sizeof mixed - 1);
+	assert_int_equal(count_text(call.reply, late), 5);
+	assert_int_equal(count_text(call.reply, "\"id\":\"7\",\"code\":\"deadline_exceeded\""), 1);
+	assert_int_equal(count_text(call.reply, "\"type\":\"pong\""), 1);
+	assert_int_equal(count_text(call.reply, "\"code\":\"not_found\""), 1);
+	assert_false(call.job.is_refused);
+	/* Queries alone do not wait for the writer; a message of them may wait for a thread. */
+	static const char alone[] = "[" LATE("ping", "") "," IN_TIME("ping", "") "]";
+	ask_late(f, &call, alone, sizeof alone - 1);
+	assert_int_equal(count_text(call.reply, late), 1);
+	assert_int_equal(count_text(call.reply, "\"type\":\"pong\""), 1);
+	assert_false(call.job.is_refused);
+	static const char whole[] = LATE("ping", "");
+	ask_late(f, &call, whole, sizeof whole - 1);
+	assert_int_equal(count_text(call.reply, late), 1);
+	assert_true(call.job.is_refused);
+	static const char for_writer[] = "[" LATE("ping", "") "," LATE("reward.put", REWARD) "]";
+	ask_late(f, &call, for_writer, sizeof for_writer - 1);
+	assert_true(call.job.is_refused);
+}
+
+/* The frames of one message, of which the last makes it one for the writer. */
+static void a_frame_that_waited_too_long_is_not_done(void **state)
+{
+	struct fixture *f = *state;
+	struct call call;
+	uint8_t message[1024];
+	struct cursor out;
+	struct event_head late = {.deadline_ms = 50, .flags = EVENT_HAS_DEADLINE};
+	const struct ping_record pings[] = {{late}, {{.deadline_ms = 60000, .flags = EVENT_HAS_DEADLINE}}, {late}};
+	const struct reward_key_record get = {.head = late, .reward = {1, 0}};
+	struct reward_key_record removal = {.head = late, .reward = {1, 0}};
+	removal.head.id = (struct wire_id){9, 0};
+	removal.head.flags |= EVENT_HAS_ID;
+	for (unsigned frames = 2; frames <= 3; frames++) {
+		static const status expected[] = {STATUS_deadline_exceeded, STATUS_ok, STATUS_deadline_exceeded,
+		                                  STATUS_deadline_exceeded, STATUS_deadline_exceeded};
+		struct frame_reader reader;
+		struct frame_result result;
+		unsigned count = 0;
+		cursor_init(&out, message, sizeof message);
+		frame_build(&out, EVENT_ping, 1, pings, 3, NULL, 0);
+		frame_build(&out, EVENT_reward_get, 2, &get, 1, NULL, 0);
+		if (frames == 3)
+			frame_build(&out, EVENT_reward_remove, 3, &removal, 1, NULL, 0);
+		ask_late(f, &call, message, cursor_used(&out));
+		frame_reader_open(&reader, call.reply, call.reply_bytes);
+		for (; frame_reader_has_next(&reader); count++) {
+			assert_int_equal(frame_reader_next(&reader, &result), STATUS_ok);
+			assert_int_equal(result.head->code, expected[count]);
+		}
+		assert_int_equal(count, frames + 2);
+	}
 }
 
 /* A done that holds the writer up, so that its queue fills behind it. */
@@ -430,6 +499,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_message_above_the_limit_is_told_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(draining_refuses_changes_and_still_answers_queries, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_waited_too_long_is_not_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_frame_that_waited_too_long_is_not_done, setup, teardown),
 		cmocka_unit_test(a_full_queue_says_overloaded_at_once_and_loses_nothing),
 		cmocka_unit_test_setup_teardown(an_answered_change_is_seen_by_every_later_query, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_query_allocates_nothing, setup, teardown),
