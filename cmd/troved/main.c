@@ -245,11 +245,7 @@ static int setup_shard(struct service *service)
 	status s = shard_setup(&service->shard, &c->shard, &parts, &report);
 	if (s == STATUS_ok)
 		return EX_OK;
-	if (report.text[0] != '\0')
-		return fail(s == STATUS_pool_exhausted ? EX_CONFIG : EX_IOERR, report.text);
-	if (s == STATUS_invalid_field)
-		return fail(EX_CONFIG, "events.writer_cpu: the system does not let the writer run there");
-	return fail(EX_OSERR, "no memory for events.decode_bytes_max and events.reply_bytes_max per thread");
+	return fail(s == STATUS_pool_exhausted ? EX_OSERR : s == STATUS_invalid_field ? EX_CONFIG : EX_IOERR, report.text);
 }
 
 /* First of all: probes are answered while the journal is carried out again. */

@@ -168,9 +168,10 @@ bool shadow_is_wanted(const struct shard_options *options, const struct shard_pa
 }
 
 status shadow_setup(struct shadow **out, const struct shard_options *options, const struct shard_parts *parts,
-                    struct journal *journal, const struct shadow_start *start)
+                    struct journal *journal, const struct shadow_start *start, char text[SNAPSHOT_TEXT_BYTES])
 {
 	*out = NULL;
+	snprintf(text, SNAPSHOT_TEXT_BYTES, "no memory for a second state (the capacities), or no thread");
 	if (!shadow_is_wanted(options, parts) || journal == NULL)
 		return STATUS_not_found;
 	struct shadow *s = aligned_alloc(CACHE_LINE_BYTES, (sizeof *s + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES);
@@ -194,6 +195,8 @@ status shadow_setup(struct shadow **out, const struct shard_options *options, co
 	status result = setup_parts(s, parts);
 	if (result == STATUS_ok && !parts->is_driven)
 		result = start_thread(s);
+	if (result != STATUS_ok && (s->writer.text[0] != '\0' || s->reader.text[0] != '\0'))
+		snprintf(text, SNAPSHOT_TEXT_BYTES, "%s", s->writer.text[0] != '\0' ? s->writer.text : s->reader.text);
 	if (result != STATUS_ok)
 		shadow_teardown(&s);
 	*out = s;

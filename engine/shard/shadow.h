@@ -92,9 +92,9 @@ static inline int64_t shadow_monotonic_ns(const struct shadow *s)
 }
 
 bool shadow_is_wanted(const struct shard_options *options, const struct shard_parts *parts);
-/* What is given outlives it. STATUS_not_found: options or parts want no snapshots, *shadow is NULL. */
+/* What is given outlives it. STATUS_not_found: options or parts want no snapshots, *shadow is NULL. Others: text says why. */
 status shadow_setup(struct shadow **shadow, const struct shard_options *options, const struct shard_parts *parts,
-                    struct journal *journal, const struct shadow_start *start);
+                    struct journal *journal, const struct shadow_start *start, char text[SNAPSHOT_TEXT_BYTES]);
 /* A snapshot is to be made now, if there is anything new. Any thread. */
 void shadow_ask(struct shadow *shadow);
 /* Gives up a snapshot that is being made. */

@@ -22,6 +22,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 const struct option shard_option_rows[] = {SHARD_OPTIONS(OPTION_ROW)};
@@ -292,7 +293,19 @@ static void *run_writer(void *argument)
 }
 
 /* The process's signals belong to the main thread. The writer inherits where this one may run. */
-static status start_writer(struct shard *shard)
+/* What failed, and where. */
+[[gnu::format(printf, 3, 4)]] static status named(status s, struct journal_report *report, const char *format, ...)
+{
+	va_list arguments;
+	if (s == STATUS_ok)
+		return s;
+	va_start(arguments, format);
+	vsnprintf(report->text, sizeof report->text, format, arguments);
+	va_end(arguments);
+	return s;
+}
+
+static status start_writer(struct shard *shard, struct journal_report *report)
 {
 	sigset_t all, before;
 	struct number_set cpus;
@@ -301,7 +314,8 @@ static status start_writer(struct shard *shard)
 	if (s == STATUS_ok && is_pinned)
 		s = thread_pin((unsigned)shard->options.writer_cpu);
 	if (s != STATUS_ok && is_pinned)
-		return STATUS_invalid_field;
+		return named(STATUS_invalid_field, report, "events.writer_cpu: the system does not let the writer run on processor %lld",
+		             (long long)shard->options.writer_cpu);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int error = pthread_create(&shard->thread, NULL, run_writer, shard);
@@ -309,7 +323,8 @@ static status start_writer(struct shard *shard)
 	if (is_pinned)
 		thread_restore(&cpus);
 	shard->has_thread = error == 0;
-	return error == 0 ? STATUS_ok : STATUS_pool_exhausted;
+	return named(error == 0 ? STATUS_ok : STATUS_pool_exhausted, report, "the writer's thread cannot be started: %s",
+	             strerrordesc_np(error));
 }
 
 uint64_t shard_step(struct shard *shard)
@@ -365,16 +380,19 @@ bool shard_options_agree(const struct shard_options *o, struct option_problem *p
 	return may_pin_writer(o, problem);
 }
 
-static status setup_workers(struct shard *shard)
+static status setup_workers(struct shard *shard, struct journal_report *report)
 {
-	shard->workers = aligned_alloc(CACHE_LINE_BYTES, (shard->options.workers + 1) * sizeof *shard->workers);
+	const struct shard_options *o = &shard->options;
+	shard->workers = aligned_alloc(CACHE_LINE_BYTES, (o->workers + 1) * sizeof *shard->workers);
 	if (shard->workers == NULL)
-		return STATUS_pool_exhausted;
-	memset((void *)shard->workers, 0, (shard->options.workers + 1) * sizeof *shard->workers);
-	for (unsigned i = 0; i <= shard->options.workers; i++) {
-		status s = worker_init(&shard->workers[i], &shard->options, shard->state.store, i == shard->options.workers);
+		return named(STATUS_pool_exhausted, report, "events.threads: no memory for %u threads", o->workers + 1);
+	memset((void *)shard->workers, 0, (o->workers + 1) * sizeof *shard->workers);
+	for (unsigned i = 0; i <= o->workers; i++) {
+		status s = worker_init(&shard->workers[i], o, shard->state.store, i == o->workers);
 		if (s != STATUS_ok)
-			return s;
+			return named(s, report,
+			             "no memory for thread %u of %u: events.decode_bytes_max of %lld, events.reply_bytes_max of %lld bytes",
+			             i + 1, o->workers + 1, (long long)o->decode_bytes_max, (long long)o->reply_bytes_max);
 	}
 	shard->writer = &shard->workers[shard->options.workers];
 	return STATUS_ok;
@@ -392,38 +410,55 @@ static struct state state_of(const struct shard_parts *parts, bool is_plane)
 	};
 }
 
-static status start_shadow(struct shard *shard)
+static status start_shadow(struct shard *shard, struct journal_report *report)
 {
-	status s = shadow_setup(&shard->shadow, &shard->options, &shard->parts, shard->journal, &shard->start);
+	char text[SNAPSHOT_TEXT_BYTES];
+	status s = shadow_setup(&shard->shadow, &shard->options, &shard->parts, shard->journal, &shard->start, text);
 	if (s != STATUS_not_found)
-		return s;
+		return named(s, report, "data.snapshot_bytes: no snapshots can be made: %.900s", text);
 	free(shard->start.idle); /* else the shadow's */
 	return STATUS_ok;
+}
+
+/* What the journal holds and a capacity does not take is a matter of the configuration, and said. */
+static status recover(struct shard *shard, struct journal_report *report)
+{
+	status s = shard_recover(shard, report);
+	if (report->text[0] != '\0')
+		return s == STATUS_pool_exhausted || s == STATUS_overloaded ? STATUS_invalid_field : s;
+	return named(s, report, "%s: no memory to open the journal, or no thread (%s)", shard->parts.journal->directory,
+	             status_code(s));
 }
 
 static status setup_parts(struct shard *shard, struct journal_report *report)
 {
 	const struct shard_options *o = &shard->options;
-	status s = latency_setup(&shard->latency, o->account, o->workers);
+	status s = named(latency_setup(&shard->latency, o->account, o->workers), report,
+	                 "events.threads: no memory for the latencies of %u threads", o->workers);
 	if (s == STATUS_ok)
-		s = ring_init(&shard->queue, (unsigned)o->queue);
+		s = named(ring_init(&shard->queue, (unsigned)o->queue), report, "events.queue: no memory for %lld places",
+		          (long long)o->queue);
 	if (s == STATUS_ok)
-		s = arena_init(&shard->effects, EFFECT_BYTES,
-		               &(struct arena_options){.name = "effects of one batch", .account = o->account});
+		s = named(arena_init(&shard->effects, EFFECT_BYTES,
+		                     &(struct arena_options){.name = "effects of one batch", .account = o->account}),
+		          report, "no memory for the effects of one batch: %d bytes", EFFECT_BYTES);
 	if (s == STATUS_ok)
-		s = held_init(&shard->held, o, &shard->parts);
+		s = named(held_init(&shard->held, o, &shard->parts), report,
+		          "no memory for replies that wait: events.queue of %lld, events.reply_bytes_max of %lld bytes",
+		          (long long)o->queue, (long long)o->reply_bytes_max);
 	if (s == STATUS_ok)
-		s = setup_workers(shard);
+		s = setup_workers(shard, report);
 	shard->state.reader = s == STATUS_ok ? shard->writer->reader : NULL;
 	shard->stored = s == STATUS_ok ? calloc(1, sizeof *shard->stored) : NULL;
 	if (s == STATUS_ok && shard->stored == NULL)
-		s = STATUS_pool_exhausted;
+		s = named(STATUS_pool_exhausted, report, "no memory for an answer that is read back: %zu bytes",
+		          sizeof *shard->stored);
 	if (s == STATUS_ok && shard->parts.journal != NULL)
-		s = shard_recover(shard, report);
+		s = recover(shard, report);
 	if (s == STATUS_ok)
-		s = start_shadow(shard);
+		s = start_shadow(shard, report);
 	if (s == STATUS_ok && !shard->parts.is_driven)
-		s = start_writer(shard);
+		s = start_writer(shard, report);
 	shard->is_started = s == STATUS_ok;
 	return s;
 }
@@ -435,7 +470,7 @@ status shard_setup(struct shard **out, const struct shard_options *options, cons
 	*report = (struct journal_report){};
 	struct shard *shard = aligned_alloc(CACHE_LINE_BYTES, sizeof *shard);
 	if (shard == NULL)
-		return STATUS_pool_exhausted;
+		return named(STATUS_pool_exhausted, report, "no memory for the writer: %zu bytes", sizeof *shard);
 	memset((void *)shard, 0, sizeof *shard);
 	shard->options = *options;
 	shard->parts = *parts;

@@ -110,8 +110,9 @@ struct shard_job {
 
 /*
  * The options agree and are copied. What the journal holds is carried out before this returns.
- * STATUS_pool_exhausted: no memory. STATUS_invalid_field: the system does not let the writer run on writer_cpu.
- * Others: the journal cannot be used; report->text says why.
+ * Else report->text says what failed, and where. STATUS_pool_exhausted: the system has no memory, or no thread.
+ * STATUS_invalid_field: an option does not do: writer_cpu, or a capacity for what the journal holds. Others: the journal
+ * cannot be used.
  */
 status shard_setup(struct shard **shard, const struct shard_options *options, const struct shard_parts *parts,
                    struct journal_report *report);

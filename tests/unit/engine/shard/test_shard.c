@@ -288,6 +288,43 @@ static void a_frame_that_waited_too_long_is_not_done(void **state)
 	}
 }
 
+/* A set-up with one option that the system cannot do; what it is answered with. */
+static void refused(void (*spoil)(struct shard_options *o), status expected, const char *text)
+{
+	struct fixture f = {};
+	struct journal_report report;
+	struct store_options store = {.is_plane = true, .capacity = 100, .readers_max = SHARD_READERS(THREADS), .kernel = "auto"};
+	struct commerce_options commerce = {};
+	struct option_set commerce_set = {};
+	option_add(&f.set, shard_option_rows, shard_option_count, &f.options);
+	option_add(&commerce_set, commerce_option_rows, commerce_option_count, &commerce);
+	f.options.workers = THREADS;
+	spoil(&f.options);
+	assert_int_equal(store_setup(&f.store, &store), STATUS_ok);
+	assert_int_equal(commerce_setup(&f.commerce, &commerce), STATUS_ok);
+	struct shard_parts parts = {.store = f.store, .commerce = &f.commerce};
+	assert_int_equal(shard_setup(&f.shard, &f.options, &parts, &report), expected);
+	assert_null(f.shard);
+	if (strstr(report.text, text) == NULL)
+		fail_msg("expected '%s', found '%s'", text, report.text);
+	commerce_teardown(&f.commerce);
+	store_teardown(&f.store);
+}
+
+static void spoil_decoding(struct shard_options *o) { o->decode_bytes_max = INT64_MAX / 2 + 1; }
+static void spoil_replies(struct shard_options *o) { o->reply_bytes_max = INT64_MAX / 4; }
+static void spoil_processor(struct shard_options *o) { o->writer_cpu = 1023; }
+
+static void a_set_up_that_fails_says_what_and_where(void **state)
+{
+	(void)state;
+	refused(spoil_decoding, STATUS_pool_exhausted,
+	        "no memory for thread 1 of 4: events.decode_bytes_max of 4611686018427387904, events.reply_bytes_max of ");
+	refused(spoil_replies, STATUS_pool_exhausted, "no memory for replies that wait: events.queue of ");
+	refused(spoil_processor, STATUS_invalid_field,
+	        "events.writer_cpu: the system does not let the writer run on processor 1023");
+}
+
 /* A done that holds the writer up, so that its queue fills behind it. */
 struct gate {
 	struct call call;
@@ -499,6 +536,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_message_above_the_limit_is_told_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(draining_refuses_changes_and_still_answers_queries, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_waited_too_long_is_not_done, setup, teardown),
+		cmocka_unit_test(a_set_up_that_fails_says_what_and_where),
 		cmocka_unit_test_setup_teardown(a_frame_that_waited_too_long_is_not_done, setup, teardown),
 		cmocka_unit_test(a_full_queue_says_overloaded_at_once_and_loses_nothing),
 		cmocka_unit_test_setup_teardown(an_answered_change_is_seen_by_every_later_query, setup, teardown),
