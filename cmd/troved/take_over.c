@@ -14,15 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char file_name[] = "take-over.sock", ready[] = "ready\n";
+static const char file_name[] = "take-over.sock", ready[] = "ready\n", refused[] = "refused\n", freed[] = "free\n";
 
 /* Who asks while the main thread is busy waits in line. */
 enum { LINE_BYTES = 64, BACKLOG = 32 };
+
+/* A process that is killed closes its sockets one by one, and then it is gone. */
+enum { DEATH_MS = 5000 };
 
 void take_over_init(struct take_over *t) { *t = (struct take_over){.directory = -1, .listener = -1, .asker = -1}; }
 
@@ -35,6 +39,19 @@ static struct sockaddr_un address_in(int directory)
 }
 
 /* ---- the old one ------------------------------------------------------------------- */
+
+static void say_and_close(int fd, const char *word)
+{
+	(void)send(fd, word, strlen(word), MSG_NOSIGNAL); /* it may be gone */
+	close(fd);
+}
+
+static void end(struct take_over *t, const char *word)
+{
+	if (t->asker >= 0)
+		say_and_close(t->asker, word);
+	t->asker = -1;
+}
 
 static void on_asked(evutil_socket_t listener, short what, void *argument)
 {
@@ -59,7 +76,7 @@ static void on_asked(evutil_socket_t listener, short what, void *argument)
 	log_warning("take-over", "process %ld wants to take over, too late", (long)peer.pid);
 	if (is_first)
 		t->asker = -1;
-	close(fd);
+	say_and_close(fd, refused);
 }
 
 static int listen_in(int directory)
@@ -110,12 +127,7 @@ enum take_over_answer take_over_offer(struct take_over *t)
 	return n < 0 && errno == EAGAIN ? TAKE_OVER_waits : TAKE_OVER_gone;
 }
 
-void take_over_refuse(struct take_over *t)
-{
-	if (t->asker >= 0)
-		close(t->asker);
-	t->asker = -1;
-}
+void take_over_refuse(struct take_over *t) { end(t, refused); }
 
 void take_over_say_closing(struct take_over *t)
 {
@@ -137,7 +149,7 @@ void take_over_close(struct take_over *t)
 	t->listener = t->directory = -1;
 }
 
-void take_over_leave(struct take_over *t) { take_over_refuse(t); }
+void take_over_leave(struct take_over *t) { end(t, freed); }
 
 /* ---- the new one ------------------------------------------------------------------- */
 
@@ -154,6 +166,35 @@ static int connect_in(const char *path)
 	}
 	close(directory);
 	return fd;
+}
+
+/* Tells of the end of the process that listens; -1: this system cannot. */
+static int watch_peer(int fd)
+{
+	struct ucred peer = {};
+#ifdef SO_PEERPIDFD /* also of another container's */
+	int watch;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &watch, &(socklen_t){sizeof watch}) == 0)
+		return watch;
+#endif
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) != 0 || peer.pid <= 0)
+		return -1;
+	return pidfd_open(peer.pid, 0);
+}
+
+/* Then its locks and ports are free. */
+static bool has_died(int watch)
+{
+	int64_t until_ns = clock_monotonic_ns() + DEATH_MS * 1000000ll;
+	struct pollfd p = {.fd = watch, .events = POLLIN};
+	while (watch >= 0) {
+		int64_t left_ms = (until_ns - clock_monotonic_ns()) / 1000000;
+		if (left_ms <= 0)
+			return false;
+		if (poll(&p, 1, (int)left_ms) > 0)
+			return true;
+	}
+	return false;
 }
 
 /* Says yes to "ready", and reads up to the end; false: that does not come in time. */
@@ -178,6 +219,23 @@ static bool read_all(int fd, char line[LINE_BYTES], int64_t timeout_ms)
 	}
 }
 
+/* All that the old one had is free, whether it left in good order or died. */
+static bool has_left(struct take_over *t, const char *line, int watch)
+{
+	int64_t end_ns = clock_monotonic_ns();
+	bool has_closed = sscanf(line, "ready closing %" SCNd64, &t->closed_ns) == 1;
+	if (has_closed && strstr(line, freed) != NULL)
+		return true;
+	if (strstr(line, refused) != NULL)
+		return false;
+	if (!has_died(watch))
+		return has_closed; /* an older version does not say that all is free */
+	if (!has_closed)
+		t->closed_ns = end_ns;
+	log_warning("take-over", "the old one died%s: a start as after a crash", has_closed ? " while it closed" : "");
+	return true;
+}
+
 bool take_over_ask(struct take_over *t, const char *directory, int64_t timeout_ms, char text[256])
 {
 	char line[LINE_BYTES] = "";
@@ -187,14 +245,17 @@ bool take_over_ask(struct take_over *t, const char *directory, int64_t timeout_m
 		return true;
 	}
 	int64_t start_ns = clock_monotonic_ns();
+	int watch = watch_peer(fd);
 	bool has_ended = read_all(fd, line, timeout_ms);
+	bool is_free = has_ended && has_left(t, line, watch);
+	if (watch >= 0)
+		close(watch);
 	close(fd);
-	if (has_ended && sscanf(line, "ready closing %" SCNd64, &t->closed_ns) == 1) {
+	if (is_free)
 		log_info("take-over", "the old one has ended, %lld ms after it was asked",
 		         (long long)((clock_monotonic_ns() - start_ns) / 1000000));
-		return true;
-	}
-	snprintf(text, 256, "--take-over: the process that runs on %.150s %s", directory,
-	         has_ended ? "goes on or ended otherwise; its log says why" : "does not end");
-	return false;
+	else
+		snprintf(text, 256, "--take-over: the process that runs on %.150s %s", directory,
+		         has_ended ? "goes on, or ends by itself; its log says why" : "does not end");
+	return is_free;
 }

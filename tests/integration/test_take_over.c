@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -269,10 +270,120 @@ static void the_old_one_goes_on_without_a_new_one(void **state)
 	assert_int_equal(service_stop(&s, SIGTERM), 0);
 }
 
+/* The disk of the next one that is started; stuck: a sync takes for ever. */
+static void stick_disk(const struct service *s, bool is_stuck)
+{
+	char path[256];
+	snprintf(path, sizeof path, "%s/slow", s->folder);
+	FILE *file = is_stuck ? fopen(path, "we") : NULL;
+	assert_true(is_stuck ? file != NULL && fputs("600000", file) > 0 && fclose(file) == 0 : unlink(path) == 0);
+}
+
+static void start_on_bad_disk(struct service *s, const char *const *some)
+{
+	char library[512];
+	service_place(s);
+	snprintf(library, sizeof library, "%s/tests/support/preload/faults.so", getenv("TROVE_BUILD"));
+	setenv("LD_PRELOAD", library, 1);
+	setenv("TROVE_FAULTS", s->folder, 1);
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* its runtime is loaded second, which does no harm here */
+	service_again(s, some);
+	unsetenv("LD_PRELOAD");
+}
+
+static void wait_for_log(const struct service *s, const char *text)
+{
+	for (unsigned i = 0; !service_log_has(s, text); i++) {
+		if (i == 400)
+			fail_msg("no '%s' in the log:\n%s", text, service_log(s));
+		clock_sleep_ms(50);
+	}
+}
+
+/* A caller, a change that its disk keeps from being durable, and somebody who has asked: so it stays for as long as it may. */
+static void ask_a_stuck_one(struct service *s, struct service *next, struct caller *c, const char *const *some)
+{
+	start_on_bad_disk(s, some);
+	c->url = s->tcp;
+	assert_int_equal(pthread_create(&c->thread, NULL, call_bare, c), 0);
+	for (unsigned i = 0; service_metric(s, "trove_journal_seq") < 3; i++) {
+		assert_true(i < 1000);
+		clock_sleep_ms(10);
+	}
+	stick_disk(s, true);
+	assert_true(service_metric_becomes(s, "trove_replies_held", 1));
+	*next = *s;
+	next->argument = "--take-over";
+	service_launch(next, some);
+	wait_for_log(s, "takes over");
+}
+
+static void end_caller(struct caller *c)
+{
+	uint64_t calls;
+	clock_sleep_ms(200);
+	atomic_store(c->is_over, true);
+	pthread_join(c->thread, NULL);
+	check_callers(c, 1, &calls);
+}
+
+/* Killed while it makes the snapshot, and behind the new one's yes: that one starts, and the caller gets its answer. */
+static void the_new_one_starts_when_the_old_one_dies(void **state)
+{
+	(void)state;
+	static const char *const with_snapshot[] = {"memory.prefault=false", "service.drain_timeout_ms=60000", NULL};
+	static const char *const without[] = {"memory.prefault=false", "service.drain_timeout_ms=60000", "data.snapshot_bytes=0",
+	                                      NULL};
+	for (unsigned has_agreed = 0; has_agreed < 2; has_agreed++) {
+		struct service s, next;
+		struct receipt receipt;
+		char folder[192], text[RECEIPT_TEXT_BYTES];
+		atomic_bool is_over = false;
+		struct caller c = {.first = 1000000, .is_over = &is_over};
+		ask_a_stuck_one(&s, &next, &c, has_agreed ? without : with_snapshot);
+		for (unsigned i = 0; has_agreed && service_get(&s, "/readyz") == 200; i++) {
+			assert_true(i < 400);
+			clock_sleep_ms(10);
+		}
+		clock_sleep_ms(100);
+		assert_int_equal(service_get(&s, "/readyz"), has_agreed ? 503 : 200);
+		assert_int_equal(service_stop(&s, SIGKILL), 128 + SIGKILL);
+		if (!service_await(&next))
+			fail_msg("the new one is not ready:\n%s", service_log(&next));
+		assert_true(service_log_has(&next, "the old one died: a start as after a crash"));
+		end_caller(&c);
+		assert_int_equal(service_stop(&next, SIGTERM), 0);
+		snprintf(folder, sizeof folder, "%s/journal", s.folder);
+		assert_int_equal(receipt_read(folder, &receipt, text), STATUS_ok);
+		assert_int_equal(receipt.seq, c.calls);
+	}
+}
+
+/* Told to end while it makes the snapshot: then nobody is to run, and the new one does not wait for that. */
+static void the_new_one_ends_when_the_old_one_is_told_to(void **state)
+{
+	(void)state;
+	static const char *const some[] = {"memory.prefault=false", "service.drain_timeout_ms=60000", NULL};
+	struct service s, next;
+	atomic_bool is_over = false;
+	struct caller c = {.first = 1000000, .is_over = &is_over};
+	ask_a_stuck_one(&s, &next, &c, some);
+	assert_int_equal(kill(s.pid, SIGTERM), 0);
+	stick_disk(&s, false);
+	assert_false(service_await(&next));
+	assert_int_equal(service_wait(&next), 75);
+	assert_true(service_log_has(&next, "goes on, or ends by itself"));
+	atomic_store(&is_over, true);
+	pthread_join(c.thread, NULL);
+	assert_int_equal(service_wait(&s), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_old_one_goes_on_without_a_new_one),
+		cmocka_unit_test(the_new_one_starts_when_the_old_one_dies),
+		cmocka_unit_test(the_new_one_ends_when_the_old_one_is_told_to),
 		cmocka_unit_test(no_call_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
