@@ -1,6 +1,6 @@
 /*
  * bench: the scenarios of trovebench. Each returns an exit code of sysexits.h; a missed
- * target is a result, not a failure.
+ * target is a result, not a failure (--check makes it one, in main).
  */
 #ifndef CMD_TROVEBENCH_BENCH_H
 #define CMD_TROVEBENCH_BENCH_H

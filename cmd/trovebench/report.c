@@ -5,6 +5,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+
+enum { MISSED_NAMED = 64 };
+
+/* Of the one report. */
+static struct {
+	unsigned targets, missed;
+	char names[MISSED_NAMED][160];
+} verdict;
 
 double bench_now(void) { return (double)clock_monotonic_ns() * 1e-9; }
 
@@ -96,20 +105,35 @@ static void print_rate(char *text, size_t capacity, double rate, const char *uni
 	snprintf(text, capacity, "%8.3g %s%s/s", value, scale, unit);
 }
 
+/* A target was looked at. */
+static void judge(struct report *r, const char *group, const char *name, bool is_met)
+{
+	if (group[0] != '\0')
+		snprintf(r->group, sizeof r->group, "%s", group);
+	verdict.targets++;
+	if (is_met)
+		return;
+	if (verdict.missed < MISSED_NAMED)
+		snprintf(verdict.names[verdict.missed], sizeof *verdict.names, "%s%s%.90s", r->group,
+		         r->group[0] == '\0' ? "" : ": ", name);
+	verdict.missed++;
+}
+
 void report_cases(struct report *r, const char *group, const struct bench_case *cases, unsigned count, const char *unit)
 {
 	for (unsigned i = 0; i < count; i++) {
 		const struct bench_case *c = &cases[i];
-		bool is_met = c->ratio >= c->target;
-		r->rows++;
-		r->missed += !is_met;
+		double target = c->target / r->arguments->slack;
+		bool is_met = c->ratio >= target;
+		if (target != 0)
+			judge(r, group, c->name, is_met);
 		if (r->arguments->is_json) {
 			comma(r);
 			printf("{\"group\":\"%s\",\"case\":\"%s\",\"rate\":%.6g,\"unit\":\"%s/s\"", group, c->name, c->rate, unit);
 			if (c->reference != NULL)
 				printf(",\"ratio\":%.4g,\"reference\":\"%s\"", c->ratio, c->reference->name);
-			if (c->target != 0)
-				printf(",\"target\":%g,\"met\":%s", c->target, is_met ? "true" : "false");
+			if (target != 0)
+				printf(",\"target\":%g,\"met\":%s", target, is_met ? "true" : "false");
 			printf("}");
 			continue;
 		}
@@ -118,8 +142,8 @@ void report_cases(struct report *r, const char *group, const struct bench_case *
 		printf("  %-26s %-26s %-20s", i == 0 ? group : "", c->name, rate);
 		if (c->reference != NULL)
 			printf(" %7.2fx %s", c->ratio, c->reference->name);
-		if (c->target != 0)
-			printf("  target %.2fx %s", c->target, is_met ? "met" : "MISSED");
+		if (target != 0)
+			printf("  target %.3gx %s", target, is_met ? "met" : "MISSED");
 		printf("\n");
 	}
 	fflush(stdout);
@@ -127,9 +151,9 @@ void report_cases(struct report *r, const char *group, const struct bench_case *
 
 void report_figure(struct report *r, const char *group, const char *name, double value, double bound, bool is_at_most)
 {
+	bound = is_at_most ? bound * r->arguments->slack : bound / r->arguments->slack;
 	bool is_met = is_at_most ? value <= bound : value >= bound;
-	r->rows++;
-	r->missed += !is_met;
+	judge(r, group, name, is_met);
 	if (r->arguments->is_json) {
 		comma(r);
 		printf("{\"group\":\"%s\",\"case\":\"%s\",\"value\":%.4g,\"%s\":%g,\"met\":%s}", group, name, value,
@@ -143,10 +167,29 @@ void report_figure(struct report *r, const char *group, const char *name, double
 
 void report_close(struct report *r)
 {
-	if (r->arguments->is_json)
-		printf("],\"missed\":%u}\n", r->missed);
-	else if (r->missed == 0)
-		printf("all targets met\n");
-	else
-		printf("%u targets missed\n", r->missed);
+	unsigned named = verdict.missed < MISSED_NAMED ? verdict.missed : MISSED_NAMED;
+	if (r->arguments->is_json) {
+		printf("],\"targets\":%u,\"missed\":%u,\"missed_targets\":[", verdict.targets, verdict.missed);
+		for (unsigned i = 0; i < named; i++)
+			printf("%s\"%s\"", i == 0 ? "" : ",", verdict.names[i]);
+		printf("]}\n");
+	} else if (verdict.missed == 0) {
+		printf(verdict.targets == 0 ? "no targets\n" : "all %u targets met\n", verdict.targets);
+	} else {
+		printf("%u of %u targets missed:\n", verdict.missed, verdict.targets);
+		for (unsigned i = 0; i < named; i++)
+			printf("  %s\n", verdict.names[i]);
+		if (named < verdict.missed)
+			printf("  and %u more\n", verdict.missed - named);
+	}
+	fflush(stdout);
+}
+
+int report_exit_code(const struct bench_arguments *arguments)
+{
+	if (!arguments->checks)
+		return EX_OK;
+	if (verdict.targets == 0)
+		fprintf(stderr, "trovebench: --check: the scenario has no targets\n");
+	return verdict.targets == 0 ? EX_USAGE : verdict.missed != 0;
 }

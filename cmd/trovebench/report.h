@@ -17,7 +17,9 @@ enum { REPEAT_MAX = 64 };
 
 struct bench_arguments {
 	bool is_json;
+	bool checks;     /* missed targets make the exit code */
 	double seconds;  /* of one repetition of one case */
+	double slack;    /* by so much targets are easier */
 	unsigned repeat;
 };
 
@@ -38,7 +40,7 @@ struct bench_case {
 
 struct report {
 	const struct bench_arguments *arguments;
-	unsigned rows, missed;
+	char group[64]; /* of the last row that named one */
 	bool is_open;
 };
 
@@ -53,7 +55,10 @@ void report_note(struct report *r, const char *format, ...) __attribute__((forma
 void report_cases(struct report *r, const char *group, const struct bench_case *cases, unsigned count, const char *unit);
 /* A single figure against a bound: at_most or at_least. */
 void report_figure(struct report *r, const char *group, const char *name, double value, double bound, bool is_at_most);
+/* Which targets were missed, as the last lines. */
 void report_close(struct report *r);
+/* Of the program, which makes one report: 1 with --check and a missed target. */
+int report_exit_code(const struct bench_arguments *arguments);
 
 double bench_median(double *values, unsigned count);
 double bench_now(void);
