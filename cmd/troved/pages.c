@@ -118,6 +118,9 @@ static void get_stats(void *context, const struct admin_request *request, struct
 	struct metric_page page = {&text, METRIC_TEXT};
 	(void)request;
 	cursor_init(&text, service->metrics_text, sizeof service->metrics_text - 1);
+	bool has_memory = read_memory(service, READING_AGE_MS);
+	if (has_memory)
+		reading_write_process_metrics(&service->reading, &page);
 	write_metrics(service, &page);
 	*text.at = '\0';
 	cursor_format(out, "{\"at\":%lld,\"uptime_ms\":%lld,\"version\":", (long long)clock_unix_ms(),
@@ -128,7 +131,7 @@ static void get_stats(void *context, const struct admin_request *request, struct
 	cursor_literal(out, ",\n\"metrics\":");
 	stats_write_metrics(service->metrics_text, out);
 	cursor_literal(out, ",\n\"memory\":");
-	if (read_memory(service, READING_AGE_MS))
+	if (has_memory)
 		reading_write_json(&service->reading, out);
 	else
 		cursor_literal(out, "null");

@@ -93,6 +93,8 @@ const char *reading_rung_name(enum reading_rung rung);
 void reading_write_json(const struct memory_reading *reading, struct cursor *out);
 /* reading_metrics.c: allocator_*, process_*, and what the cgroup says, with their tables. */
 void reading_write_metrics(const struct memory_reading *reading, struct metric_page *page);
+/* Of them those that the JSON has not: the process, its cgroup. */
+void reading_write_process_metrics(const struct memory_reading *reading, struct metric_page *page);
 extern const struct metric_table reading_metric_tables[];
 extern const size_t reading_metric_table_count;
 

@@ -242,6 +242,11 @@ void reading_write_metrics(const struct memory_reading *r, struct metric_page *p
 	write_holdings(r, page, TABLE_pools, true, write_pool);
 	write_heap(r, page);
 	write_hugetlb(&r->hugetlb, page);
+	reading_write_process_metrics(r, page);
+}
+
+void reading_write_process_metrics(const struct memory_reading *r, struct metric_page *page)
+{
 	write_process(r, page);
 	write_group(&r->group, page);
 }

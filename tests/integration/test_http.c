@@ -63,6 +63,46 @@ static json_t *get_json(struct http *h, const char *path)
 	return root;
 }
 
+static double number_in(const json_t *metrics, const char *name)
+{
+	const json_t *value = json_object_get(metrics, name);
+	if (!json_is_number(value))
+		fail_msg("/stats has no %s", name);
+	return json_number_value(value);
+}
+
+/* Every family that /metrics has, but the histograms and what `memory` says. */
+static void check_families(struct http *h, const json_t *metrics)
+{
+	assert_int_equal(http_ask(h, "GET /metrics HTTP/1.1\r\n" END), 200);
+	char *text = strndup(h->body, h->body_bytes), *rest = text;
+	unsigned count = 0;
+	for (const char *line; (line = strsep(&rest, "\n")) != NULL;) {
+		char name[128], type[16];
+		if (sscanf(line, "# TYPE %127s %15s", name, type) != 2 || strcmp(type, "histogram") == 0 ||
+		    strncmp(name, "allocator_", strlen("allocator_")) == 0)
+			continue;
+		if (json_object_get(metrics, name) == NULL)
+			fail_msg("/stats has no %s", name);
+		count++;
+	}
+	free(text);
+	assert_true(count > 50);
+}
+
+/* Of the process itself, as it looks from outside. */
+static void check_process(const struct service *s, const json_t *metrics)
+{
+	double resident = number_in(metrics, "process_resident_memory_bytes"), rss = (double)service_rss_kib(s) * 1024;
+	assert_true(resident > rss / 2 && resident < rss * 2);
+	double files = number_in(metrics, "process_open_fds"), seen = service_descriptors(s);
+	assert_true(files > seen / 2 && files < seen * 2 && files < number_in(metrics, "process_max_fds"));
+	assert_true(number_in(metrics, "process_threads") > 1);
+	assert_true(number_in(metrics, "process_cpu_seconds_total") > 0);
+	double age_s = (double)clock_unix_ms() / 1000 - number_in(metrics, "process_start_time_seconds");
+	assert_true(age_s > -2 && age_s < 600);
+}
+
 static void test_what_pages_say(void **state)
 {
 	struct http *h = observe(state);
@@ -76,6 +116,8 @@ static void test_what_pages_say(void **state)
 	assert_non_null(json_object_get(json_object_get(metrics, "trove_http_answers_total"), "observe,2xx"));
 	assert_null(json_object_get(metrics, "trove_message_duration_seconds_bucket"));
 	assert_true(json_array_size(json_object_get(json_object_get(stats, "memory"), "pools")) > 2);
+	check_process(s, metrics);
+	check_families(h, metrics);
 	service_ask(s, s->tcp, "{\"type\":\"ping\"}", reply, sizeof reply);
 	json_t *again = get_json(h, "/stats");
 	metrics = json_object_get(again, "metrics");
