@@ -2,7 +2,8 @@
  * What a start does: put the newest whole snapshot into the empty state, read the journal behind it, carry
  * out every effect again by the code that carries out live ones, remember the ids. Rewards that
  * changed behind the snapshot are put into the store at the end, once each: as they were last, over
- * those of the snapshot and of rewards.file.
+ * those of the snapshot and of rewards.file. Until then 24 bytes say of each which record that was, with
+ * room for at most four times as many as were held at once, however often they changed.
  */
 #include "engine/shard/shard_private.h"
 
@@ -13,11 +14,14 @@
 
 #include <stdlib.h>
 
-/* The last that was done to a reward. */
+enum { CHANGES_MIN = 1024 };
+
+/* What was done to a reward; what it became stands in the journal. */
 struct reward_change {
-	uint64_t order;
-	struct effect_head *effect; /* a copy */
+	struct wire_id reward;
+	uint64_t sequence : 62, is_put : 1, is_uuid : 1;
 };
+static_assert(sizeof(struct reward_change) == 24);
 
 struct recovery {
 	struct shard *shard;
@@ -33,26 +37,6 @@ struct recovery {
 	struct snapshot_found found;
 };
 
-static bool keep_reward(void *context, const struct effect_head *effect)
-{
-	struct recovery *r = context;
-	if (r->reward_count == r->reward_room) {
-		size_t room = r->reward_room == 0 ? 1024 : 2 * r->reward_room;
-		struct reward_change *grown = realloc(r->rewards, room * sizeof *grown);
-		if (grown == NULL)
-			return false;
-		r->rewards = grown;
-		r->reward_room = room;
-	}
-	struct effect_head *copy = malloc(effect->bytes);
-	if (copy == NULL)
-		return false;
-	memcpy(copy, effect, effect->bytes);
-	r->rewards[r->reward_count] = (struct reward_change){r->reward_count, copy};
-	r->reward_count++;
-	return true;
-}
-
 static void carry_out(void *context, const struct journal_record *record)
 {
 	struct recovery *r = context;
@@ -66,9 +50,68 @@ static void carry_out(void *context, const struct journal_record *record)
 static int by_id(const void *left, const void *right)
 {
 	const struct reward_change *a = left, *b = right;
-	int order = wire_id_order(reward_effect_id(a->effect), reward_effect_id(b->effect));
-	return order != 0 ? order : a->order < b->order ? -1 : a->order > b->order;
+	int order = wire_id_order(a->reward, b->reward);
+	return order != 0 ? order : a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
 }
+
+static int by_sequence(const void *left, const void *right)
+{
+	const struct reward_change *a = left, *b = right;
+	return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+}
+
+static struct identifier reward_of(const struct reward_change *c)
+{
+	return (struct identifier){c->reward.low, c->reward.high, c->is_uuid};
+}
+
+/* Only the last of each stays, and a removal only of what the store has: so rewards.capacity bounds both. */
+static void keep_last(struct recovery *r)
+{
+	size_t kept = 0;
+	if (r->reward_count == 0)
+		return;
+	qsort(r->rewards, r->reward_count, sizeof *r->rewards, by_id);
+	for (size_t i = 0; i < r->reward_count; i++) {
+		const struct reward_change *c = &r->rewards[i];
+		bool is_last = i + 1 == r->reward_count || !id_equal(c->reward, c[1].reward);
+		if (is_last && (c->is_put || store_can_remove(r->shard->state.store, reward_of(c)) != STATUS_not_found))
+			r->rewards[kept++] = *c;
+	}
+	r->reward_count = kept;
+}
+
+static bool make_room(struct recovery *r)
+{
+	keep_last(r);
+	/* With little room they would be put together for every few. */
+	if (r->reward_count < r->reward_room / 2)
+		return true;
+	size_t room = r->reward_room == 0 ? CHANGES_MIN : 2 * r->reward_room;
+	struct reward_change *grown = realloc(r->rewards, room * sizeof *grown);
+	if (grown == NULL)
+		return false;
+	r->rewards = grown;
+	r->reward_room = room;
+	return true;
+}
+
+static bool keep_reward(void *context, const struct effect_head *effect)
+{
+	struct recovery *r = context;
+	if (r->reward_count == r->reward_room && !make_room(r))
+		return false;
+	r->rewards[r->reward_count++] = (struct reward_change){
+		.reward = reward_effect_id(effect),
+		.sequence = r->replay.seq + 1, /* of the one that is carried out now */
+		.is_put = effect->type == EFFECT_reward_put,
+		.is_uuid = (effect->flags & EVENT_REWARD_IS_UUID) != 0,
+	};
+	return true;
+}
+
+static const char too_many_rewards[] =
+	"the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes";
 
 /* The merger may be behind: then wait for it. */
 static void make_way(struct shard *shard)
@@ -77,44 +120,84 @@ static void make_way(struct shard *shard)
 	store_settle(shard->state.store);
 }
 
-static status put_reward(struct shard *shard, const struct effect_head *effect)
+/* NULL: it is to be removed. */
+static status change_reward(struct shard *shard, struct identifier id, const struct reward *reward)
 {
-	struct wire_id wire = reward_effect_id(effect);
-	struct identifier id = {wire.low, wire.high, (effect->flags & EVENT_REWARD_IS_UUID) != 0};
-	struct reward reward;
-	bool is_put = effect->type == EFFECT_reward_put;
-	if (is_put) /* none of it is taken yet: count_taken says at the end what is */
-		reward = handler_reward_of((const struct effect_reward_put *)(const void *)effect);
 	for (unsigned tries = 0;; tries++) {
-		status s = is_put ? store_put(shard->state.store, &reward) : store_remove(shard->state.store, id);
+		status s = reward != NULL ? store_put(shard->state.store, reward) : store_remove(shard->state.store, id);
 		if (s != STATUS_overloaded || tries == 2)
 			return s;
 		make_way(shard);
 	}
 }
 
-/* Removals first: they make room. */
-static status put_rewards_of(struct recovery *r, enum effect_type type)
+static status put_reward(struct shard *shard, const struct effect_head *effect)
 {
-	status s = STATUS_ok;
-	for (size_t i = 0; i < r->reward_count && s == STATUS_ok; i++) {
-		const struct effect_head *effect = r->rewards[i].effect;
-		bool is_last = i + 1 == r->reward_count ||
-		               !id_equal(reward_effect_id(effect), reward_effect_id(r->rewards[i + 1].effect));
-		if (is_last && effect->type == type)
-			s = put_reward(r->shard, effect);
-		if (s == STATUS_not_found)
-			s = STATUS_ok; /* gone from rewards.file meanwhile */
-	}
+	struct wire_id wire = reward_effect_id(effect);
+	struct identifier id = {wire.low, wire.high, (effect->flags & EVENT_REWARD_IS_UUID) != 0};
+	if (effect->type != EFFECT_reward_put)
+		return change_reward(shard, id, NULL);
+	/* None of it is taken yet: count_taken says at the end what is. */
+	struct reward reward = handler_reward_of((const struct effect_reward_put *)(const void *)effect);
+	return change_reward(shard, id, &reward);
+}
+
+/* The puts that are left, in the order of the journal, which is read once more. */
+struct putting {
+	struct recovery *recovery;
+	size_t next;
+	status status;
+};
+
+static void put_kept(void *context, const struct journal_record *record)
+{
+	struct putting *p = context;
+	const struct recovery *r = p->recovery;
+	if (p->status != STATUS_ok || p->next == r->reward_count || r->rewards[p->next].sequence != record->sequence)
+		return;
+	p->status = put_reward(r->shard, record->body);
+	p->next++;
+}
+
+static status cannot_put(status s, struct journal_report *report)
+{
+	snprintf(report->text, sizeof report->text, "%s", too_many_rewards);
 	return s;
 }
 
-static status put_rewards(struct recovery *r)
+static status read_again(struct recovery *r, struct journal_report *report)
 {
-	if (r->reward_count != 0)
-		qsort(r->rewards, r->reward_count, sizeof *r->rewards, by_id);
-	status s = put_rewards_of(r, EFFECT_reward_remove);
-	return s == STATUS_ok ? put_rewards_of(r, EFFECT_reward_put) : s;
+	struct putting p = {.recovery = r};
+	while (p.next < r->reward_count && p.status == STATUS_ok) {
+		uint64_t from = r->rewards[p.next].sequence, count = r->rewards[r->reward_count - 1].sequence - from + 1, last;
+		uint32_t limit = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+		status s = journal_read(r->shard->journal, from - 1, limit, put_kept, &p, &last);
+		if (s != STATUS_ok) {
+			snprintf(report->text, sizeof report->text, "record %llu was read, and cannot be read again (%s): look at the device",
+			         (unsigned long long)r->rewards[p.next].sequence, status_code(s));
+			return s;
+		}
+	}
+	return p.status == STATUS_ok ? STATUS_ok : cannot_put(p.status, report);
+}
+
+/* Removals first: they make room. */
+static status put_rewards(struct recovery *r, struct journal_report *report)
+{
+	status s = STATUS_ok;
+	size_t puts = 0;
+	keep_last(r);
+	for (size_t i = 0; i < r->reward_count && s == STATUS_ok; i++)
+		if (r->rewards[i].is_put)
+			r->rewards[puts++] = r->rewards[i];
+		else
+			s = change_reward(r->shard, reward_of(&r->rewards[i]), NULL);
+	if (s != STATUS_ok)
+		return cannot_put(s, report);
+	r->reward_count = puts;
+	if (puts != 0)
+		qsort(r->rewards, puts, sizeof *r->rewards, by_sequence);
+	return read_again(r, report);
 }
 
 static void count_taken(void *context, struct wire_id reward, uint64_t taken)
@@ -127,17 +210,7 @@ static void count_taken(void *context, struct wire_id reward, uint64_t taken)
 	(void)store_set_taken(shard->state.store, id, taken);
 }
 
-static void forget_rewards(struct recovery *r)
-{
-	for (size_t i = 0; i < r->reward_count; i++)
-		free(r->rewards[i].effect);
-	free(r->rewards);
-}
-
 /* ---- the snapshot ----------------------------------------------------------------------------------- */
-
-static const char too_many_rewards[] =
-	"the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes";
 
 static status keep_idle(struct recovery *r, struct wire_id id)
 {
@@ -253,11 +326,9 @@ static status finish(struct recovery *r, struct journal_report *report)
 		         (unsigned long long)replay->failed, replay->why, status_code(replay->status));
 		return replay->status;
 	}
-	status s = put_rewards(r);
-	if (s != STATUS_ok) {
-		snprintf(report->text, sizeof report->text, "%s", too_many_rewards);
+	status s = put_rewards(r, report);
+	if (s != STATUS_ok)
 		return s;
-	}
 	claims_visit_tallies(&shard->parts.commerce->claims, count_taken, shard);
 	store_publish(shard->state.store);
 	shard->seq = report->last;
@@ -337,7 +408,7 @@ status shard_recover(struct shard *shard, struct journal_report *report)
 		s = shard_check_receipt(shard, report);
 	}
 	snapshots_close(&r->snapshots);
-	forget_rewards(r);
+	free(r->rewards);
 	free(r->idle);
 	free(r);
 	return s;

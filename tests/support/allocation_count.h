@@ -14,5 +14,7 @@ void allocation_count_start(void);
 uint64_t allocation_count_stop(void);
 /* Those of the calling thread since it began. */
 uint64_t allocation_count_of_thread(void);
+/* The most bytes that were held at once since the last start, beyond those that were held then. */
+uint64_t allocation_count_peak(void);
 
 #endif

@@ -1,11 +1,14 @@
 /*
  * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
  * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
- * that did not happen in the end. Carts that are longer than is allowed now. And thousands that end together.
+ * that did not happen in the end. Carts that are longer than is allowed now. Thousands that end together. And what a
+ * start takes for a few rewards that changed often.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/random.h"
 #include "engine/shard/shard_private.h"
+#include "tests/support/allocation_count.h"
 #include "tests/support/journal_files.h"
 
 #include <errno.h>
@@ -32,7 +35,7 @@ struct fixture {
 	struct commerce commerce;
 	struct shard *shard;
 	int64_t now_ms;
-	unsigned id;
+	unsigned id, file_rewards;
 	_Atomic bool is_broken, is_slow; /* the disk */
 };
 
@@ -61,11 +64,23 @@ static void on_done(struct shard_job *job, const void *reply, size_t bytes)
 	call->is_done = true;
 }
 
+/* As rewards.file does: rewards 1, 2, 3, ... */
+static void load_rewards(struct fixture *f)
+{
+	struct reward rewards[100];
+	for (unsigned i = 0; i < f->file_rewards; i++)
+		rewards[i] = (struct reward){.id.low = i + 1, .x = 1, .y = 1, .radius = 9, .stock = -1, .kind = "file", .kind_bytes = 4,
+		                             .name = "", .from_ms = INT64_MIN, .until_ms = INT64_MAX};
+	assert_int_equal(store_load(f->store, rewards, f->file_rewards), STATUS_ok);
+}
+
 static void open_shard(struct fixture *f)
 {
 	struct store_options store = {.capacity = 100, .readers_max = SHARD_READERS(1), .kernel = "auto"};
 	struct journal_report report;
 	assert_int_equal(store_setup(&f->store, &store), STATUS_ok);
+	if (f->file_rewards != 0)
+		load_rewards(f);
 	assert_int_equal(commerce_setup(&f->commerce, &f->commerce_options), STATUS_ok);
 	struct shard_parts parts = {.store = f->store, .commerce = &f->commerce, .carts_ttl_ms = 1000, .payments_ttl_ms = 1000,
 	                            .claims_ttl_ms = TTL_MS, .journal = &f->journal, .clock = &f->clock, .is_driven = true};
@@ -417,6 +432,105 @@ static void no_faster_than_the_disk(void **state)
 	assert_int_equal(ended(f, SHARD_ENDED_claim), CROWD);
 }
 
+/* ---- a few rewards that change often ------------------------------------------------------------------- */
+
+enum { FILE_REWARDS = 40, OFTEN = 80, MESSAGES = 600, GONE = 1000000 };
+
+static int make_often(void **state)
+{
+	struct fixture *f = make_closed();
+	f->journal.segment_bytes = 16 << 20;
+	f->commerce_options.idempotency_capacity = 200000;
+	f->file_rewards = FILE_REWARDS;
+	open_shard(f);
+	*state = f;
+	return 0;
+}
+
+/* What became of each: -1: there is none. */
+struct often {
+	int64_t values[OFTEN + 1];
+};
+
+/* Puts and removals, and rewards that come once and go: their ids never end. */
+static void change_rewards(struct fixture *f, struct random *r, struct often *o)
+{
+	static char message[REPLY_BYTES];
+	size_t used = 0;
+	for (unsigned i = 0; i < 64; i++) {
+		unsigned reward = 1 + (unsigned)random_below(r, OFTEN), id = ++f->id;
+		const char *comma = i == 0 ? "[" : ",";
+		bool is_put = random_below(r, 3) != 0;
+		size_t room = sizeof message - used;
+		if (i % 4 == 0)
+			used += (size_t)snprintf(message + used, room,
+			                         "%s{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":9},"
+			                         "{\"type\":\"reward.remove\",\"id\":%u,\"reward\":%u}",
+			                         comma, id, GONE + id, ++f->id, GONE + id);
+		else if (is_put)
+			used += (size_t)snprintf(message + used, room,
+			                         "%s{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":9,"
+			                         "\"value\":%u}",
+			                         comma, id, reward, id);
+		else
+			used += (size_t)snprintf(message + used, room, "%s{\"type\":\"reward.remove\",\"id\":%u,\"reward\":%u}", comma, id,
+			                         reward);
+		if (i % 4 != 0)
+			o->values[reward] = is_put ? (int64_t)id : -1;
+	}
+	snprintf(message + used, sizeof message - used, "]");
+	expect(f, message, "\"ok\"");
+}
+
+static void expect_rewards(struct fixture *f, const struct often *o)
+{
+	uint64_t there = 0;
+	for (unsigned reward = 1; reward <= OFTEN; reward++) {
+		char message[96], text[48];
+		snprintf(message, sizeof message, "{\"type\":\"reward.get\",\"reward\":%u}", reward);
+		snprintf(text, sizeof text, "\"value\":%lld,", (long long)o->values[reward]);
+		expect(f, message, o->values[reward] < 0 ? "not_found" : text);
+		there += o->values[reward] >= 0;
+	}
+	struct store_statistics statistics;
+	store_statistics(f->store, &statistics);
+	assert_int_equal(statistics.rewards, there);
+}
+
+/* The most that a start took. */
+static uint64_t start_counted(struct fixture *f, const struct often *o)
+{
+	uint64_t digest = store_digest(f->store);
+	close_shard(f);
+	allocation_count_start();
+	open_shard(f);
+	(void)allocation_count_stop();
+	expect_rewards(f, o);
+	assert_true(store_digest(f->store) == digest);
+	return allocation_count_peak();
+}
+
+static void a_start_takes_no_more_for_many_changes_of_few(void **state)
+{
+	struct fixture *f = *state;
+	struct random random = {.state = 3};
+	struct often o;
+	for (unsigned reward = 1; reward <= OFTEN; reward++)
+		o.values[reward] = reward <= FILE_REWARDS ? 0 : -1;
+	uint64_t empty = start_counted(f, &o);
+	for (unsigned i = 0; i < MESSAGES; i++)
+		change_rewards(f, &random, &o);
+	uint64_t full = start_counted(f, &o);
+	if (!allocation_count_available()) {
+		printf("SKIP bytes are not counted here\n");
+		return;
+	}
+	printf("a start takes %llu bytes, with %u changes of %d rewards %llu\n", (unsigned long long)empty, f->id, OFTEN,
+	       (unsigned long long)full);
+	/* 24 bytes for each of 1024, and the sort's copy. */
+	assert_in_range(full, 0, empty + 56 * 1024);
+}
+
 #define life_test(f) cmocka_unit_test_setup_teardown(f, make_fixture, remove_fixture)
 #define crowd_test(f) cmocka_unit_test_setup_teardown(f, make_crowd, remove_fixture)
 
@@ -432,6 +546,7 @@ int main(void)
 		crowd_test(many_end_in_turns_without_rest),
 		crowd_test(those_that_stay_give_it_rest),
 		crowd_test(no_faster_than_the_disk),
+		cmocka_unit_test_setup_teardown(a_start_takes_no_more_for_many_changes_of_few, make_often, remove_fixture),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
