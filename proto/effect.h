@@ -255,6 +255,7 @@ enum { PUBLICATIONS_MAX = 2, PUBLICATION_BYTES_MAX = 768 };
 
 /* How many publications an effect makes. */
 unsigned effect_publications(const struct effect_head *effect);
+enum topic effect_topic(const struct effect_head *effect, unsigned number);
 /* Writes the number-th as a JSON object with `type` (the topic), `seq` and `at`; returns its topic, static text. */
 const char *effect_publish(const struct effect_head *effect, unsigned number, uint64_t seq, struct cursor *out);
 

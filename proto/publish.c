@@ -56,6 +56,14 @@ unsigned effect_publications(const struct effect_head *effect)
 	return topics_of(effect, topics);
 }
 
+enum topic effect_topic(const struct effect_head *effect, unsigned number)
+{
+	enum topic topics[PUBLICATIONS_MAX];
+	unsigned count = topics_of(effect, topics);
+	CHECK(number < count, "publication %u of %u", number, count);
+	return topics[number];
+}
+
 /* ---- what -------------------------------------------------------------------------------- */
 
 static void publish_claim(struct cursor *out, const struct effect_claim *e, bool is_depletion)
@@ -114,15 +122,13 @@ static void publish_content(struct cursor *out, const struct effect_head *effect
 
 const char *effect_publish(const struct effect_head *effect, unsigned number, uint64_t seq, struct cursor *out)
 {
-	enum topic topics[PUBLICATIONS_MAX];
-	unsigned count = topics_of(effect, topics);
-	CHECK(number < count, "publication %u of %u", number, count);
-	const char *name = topic_name(topics[number]);
+	enum topic topic = effect_topic(effect, number);
+	const char *name = topic_name(topic);
 	cursor_literal(out, "{\"type\":");
 	json_write_string(out, name, strlen(name));
 	JSON_UNSIGNED(out, "seq", seq);
 	JSON_INTEGER(out, "at", effect->at_ms);
-	publish_content(out, effect, topics[number]);
+	publish_content(out, effect, topic);
 	cursor_byte(out, '}');
 	return name;
 }

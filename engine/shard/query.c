@@ -45,30 +45,43 @@ static void answer_reward_get(struct worker *worker, const struct event *event, 
 
 /* ---- feed.read ------------------------------------------------------------------------------- */
 
-/* Records looked at in one go, and in one event: most hold no publication that is asked for. */
-enum { FEED_RECORDS = 64, FEED_RECORDS_MAX = 65536, FEED_BYTES = 512 << 10 };
+/* Records that are looked at in any case, so that it goes on, and most at once. Most hold nothing that is asked for. */
+enum { FEED_RECORDS = 64, FEED_RECORDS_AT_ONCE = 4096, FEED_BYTES = 512 << 10 };
 
 struct feeding {
 	struct feed feed;
 	struct cursor out;
-	const char *topics;
-	size_t topics_bytes;
-	uint32_t limit;
+	uint32_t topics; /* a bit for each that is asked for */
+	uint32_t limit, looked;
+	size_t *left; /* of the message's bytes */
 	bool is_full;
 };
 
-static bool is_asked(const struct feeding *f, const char *topic)
+static uint32_t topics_of(const char *names, size_t bytes)
 {
-	size_t bytes = strlen(topic);
-	const char *end = f->topics + f->topics_bytes;
-	for (const char *at = f->topics; at < end;) {
+	uint32_t topics = bytes == 0 ? UINT32_MAX : 0;
+	static_assert(TOPIC_COUNT <= 32);
+	for (const char *at = names, *end = names + bytes; at < end;) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
-		const char *stop = comma != NULL ? comma : end;
-		if ((size_t)(stop - at) == bytes && memcmp(at, topic, bytes) == 0)
-			return true;
-		at = stop + 1;
+		size_t length = (size_t)((comma != NULL ? comma : end) - at);
+		for (unsigned topic = 0; topic < TOPIC_COUNT; topic++) {
+			const char *name = topic_name((enum topic)topic);
+			if (strlen(name) == length && memcmp(name, at, length) == 0)
+				topics |= UINT32_C(1) << topic;
+		}
+		at += length + 1;
 	}
-	return f->topics_bytes == 0;
+	return topics;
+}
+
+static bool may_look(struct feeding *f, const struct journal_record *record)
+{
+	bool is_first = f->looked < FEED_RECORDS;
+	if (!is_first && *f->left < record->body_bytes)
+		return false;
+	*f->left -= *f->left < record->body_bytes ? *f->left : record->body_bytes;
+	f->looked++;
+	return true;
 }
 
 /* All publications of a record or none of them, so that `last` is true; there may be one more than `limit`. */
@@ -76,16 +89,15 @@ static void feed_record(void *context, const struct journal_record *record)
 {
 	struct feeding *f = context;
 	const struct effect_head *effect = record->body;
+	f->is_full = f->is_full || !may_look(f, record);
 	if (f->is_full || !effect_is_whole(record->body, record->body_bytes))
 		return;
 	size_t start = cursor_used(&f->out);
 	uint32_t count = f->feed.count;
 	for (unsigned i = 0; i < effect_publications(effect); i++) {
-		size_t before = cursor_used(&f->out);
-		if (!is_asked(f, effect_publish(effect, i, record->sequence, &f->out))) {
-			cursor_rewind(&f->out, before);
+		if ((f->topics >> effect_topic(effect, i) & 1) == 0)
 			continue;
-		}
+		effect_publish(effect, i, record->sequence, &f->out);
 		cursor_byte(&f->out, '\n');
 		f->feed.count++;
 	}
@@ -99,11 +111,12 @@ static void feed_record(void *context, const struct journal_record *record)
 	f->feed.last = record->sequence;
 }
 
+/* In steps that double: what the last one reads in vain is no more than what was asked for. */
 static status read_feed(struct journal *journal, struct feeding *f)
 {
-	for (uint32_t looked = 0; looked < FEED_RECORDS_MAX && !f->is_full; looked += FEED_RECORDS) {
+	for (uint32_t step = FEED_RECORDS; !f->is_full; step = step < FEED_RECORDS_AT_ONCE ? 2 * step : step) {
 		uint64_t after = f->feed.last;
-		status s = journal_read(journal, after, FEED_RECORDS, feed_record, f, &(uint64_t){0});
+		status s = journal_read(journal, after, step, feed_record, f, &(uint64_t){0});
 		if (s != STATUS_ok)
 			return s;
 		if (f->feed.last == after)
@@ -119,8 +132,8 @@ static void answer_feed(struct shard *shard, struct worker *worker, const struct
 	const struct feed_read_record *r = event->feed_read;
 	struct feeding f = {
 		.feed.last = (uint64_t)r->after,
-		.topics = event->text + r->topics.offset,
-		.topics_bytes = r->topics.bytes,
+		.topics = topics_of(event->text + r->topics.offset, r->topics.bytes),
+		.left = &worker->feed_bytes,
 		.limit = r->limit != 0 ? r->limit : FEED_LIMIT_DEFAULT,
 	};
 	size_t mark = arena_mark(&worker->arena);

@@ -8,6 +8,9 @@
 
 #include "engine/shard/shard_private.h"
 
+/* Of the journal, for all feed.reads of a message: some milliseconds. Beyond it each goes on by a few records. */
+enum { FEED_BYTES_MAX = 1 << 20 };
+
 /* Writes the event's result. now_ms counts where the event has no `at`. */
 void query_answer(struct shard *shard, struct worker *worker, const struct event *event, int64_t now_ms, struct reply *reply);
 

@@ -51,6 +51,7 @@ void shard_answer(struct shard *shard, struct worker *worker, struct shard_job *
 	struct request *request = &worker->request;
 	uint32_t turned_away = 0;
 	struct reply reply;
+	worker->feed_bytes = FEED_BYTES_MAX;
 	reply_open(&reply, request, worker->reply.bytes, worker->reply.capacity);
 	for (uint32_t i = 0; i < request->count; i++) {
 		struct event event;
@@ -113,6 +114,7 @@ static void write_one(struct shard *shard, struct shard_job *job, struct batch *
 	CHECK(s == STATUS_ok, "a message that was decoded once does not decode again: %s", problem.message);
 	metric_add(&shard->writer->metrics.messages[request->encoding], 1);
 	reply_open(&reply, request, bytes, (size_t)shard->options.reply_bytes_max);
+	shard->writer->feed_bytes = FEED_BYTES_MAX;
 	shard->needed = 0;
 	shard->turned_away = 0;
 	for (uint32_t i = 0; i < request->count; i++)

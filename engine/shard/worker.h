@@ -22,6 +22,7 @@ struct worker {
 	struct arena arena;
 	struct arena reply; /* its bytes are the buffer */
 	struct request request;
+	size_t feed_bytes; /* of the journal, that feed.read may still look at for this message */
 	alignas(CACHE_LINE_BYTES) struct shard_metrics metrics;
 };
 

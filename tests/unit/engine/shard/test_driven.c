@@ -2,7 +2,7 @@
  * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
  * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
  * that did not happen in the end. Carts that are longer than is allowed now. Thousands that end together. And what a
- * start takes for a few rewards that changed often.
+ * start takes for a few rewards that changed often, and how much of the journal one message may have read.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -531,6 +531,71 @@ static void a_start_takes_no_more_for_many_changes_of_few(void **state)
 	assert_in_range(full, 0, empty + 56 * 1024);
 }
 
+/* ---- publications that are rare ------------------------------------------------------------------------- */
+
+enum { PAYMENTS_AT_ONCE = 100, PAYMENTS = 6000, FEED_READS = 50, LOOKED_LEAST = 64, LOOKED_MOST = 5000 };
+
+static void pay(struct fixture *f)
+{
+	static char message[REPLY_BYTES];
+	size_t used = 0;
+	for (unsigned i = 0; i < PAYMENTS_AT_ONCE; i++, f->id += 2)
+		used += (size_t)snprintf(message + used, sizeof message - used,
+		                         "%s{\"type\":\"payment.authorize\",\"id\":%u,\"payment\":%u,\"amount\":7,\"currency\":\"EUR\"},"
+		                         "{\"type\":\"payment.void\",\"id\":%u,\"payment\":%u}",
+		                         i == 0 ? "[" : ",", f->id + 1, f->id + 1, f->id + 2, f->id + 1);
+	snprintf(message + used, sizeof message - used, "]");
+	expect(f, message, "voided");
+}
+
+/* What stands behind the n-th "last". */
+static unsigned last_of(const char *reply, unsigned n)
+{
+	static const char name[] = "\"last\":";
+	const char *at = reply;
+	for (unsigned i = 0; i <= n; i++) {
+		at = strstr(at, name);
+		assert_non_null(at);
+		at += sizeof name - 1;
+	}
+	return (unsigned)strtoul(at, NULL, 10);
+}
+
+static void one_message_reads_so_much_of_the_journal(void **state)
+{
+	struct fixture *f = *state;
+	static struct call call;
+	static char message[REPLY_BYTES];
+	for (unsigned i = 0; i < PAYMENTS; i += PAYMENTS_AT_ONCE)
+		pay(f);
+	put_reward(f, 8, ",\"stock\":1");
+	claim(f, 1, 8, "claimed");
+	unsigned last = 0, reads = 0, claimed = 2 * PAYMENTS + 2;
+	for (; last < claimed; reads++) {
+		snprintf(message, sizeof message,
+		         "{\"type\":\"feed.read\",\"after\":%u,\"topics\":[\"reward.depleted\",\"cart.abandoned\"]}", last);
+		ask(f, &call, message);
+		unsigned now = last_of(call.reply, 0);
+		assert_in_range(now, last + 1, last + LOOKED_MOST);
+		assert_int_equal(strstr(call.reply, "\"more\":true") != NULL, now < claimed);
+		assert_int_equal(strstr(call.reply, "\"type\":\"reward.depleted\"") != NULL, now == claimed);
+		assert_null(strstr(call.reply, "reward.claimed"));
+		last = now;
+	}
+	assert_in_range(reads, 3, 12);
+	/* All of a message share it; each goes on. */
+	size_t used = 0;
+	for (unsigned i = 0; i < FEED_READS; i++)
+		used += (size_t)snprintf(message + used, sizeof message - used,
+		                         "%s{\"type\":\"feed.read\",\"after\":%u,\"topics\":[\"reward.depleted\"]}",
+		                         i == 0 ? "[" : ",", i);
+	snprintf(message + used, sizeof message - used, "]");
+	ask(f, &call, message);
+	assert_in_range(last_of(call.reply, 0), 2 * LOOKED_LEAST, LOOKED_MOST);
+	for (unsigned i = 1; i < FEED_READS; i++)
+		assert_int_equal(last_of(call.reply, i), i + LOOKED_LEAST);
+}
+
 #define life_test(f) cmocka_unit_test_setup_teardown(f, make_fixture, remove_fixture)
 #define crowd_test(f) cmocka_unit_test_setup_teardown(f, make_crowd, remove_fixture)
 
@@ -547,6 +612,7 @@ int main(void)
 		crowd_test(those_that_stay_give_it_rest),
 		crowd_test(no_faster_than_the_disk),
 		cmocka_unit_test_setup_teardown(a_start_takes_no_more_for_many_changes_of_few, make_often, remove_fixture),
+		cmocka_unit_test_setup_teardown(one_message_reads_so_much_of_the_journal, make_often, remove_fixture),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
