@@ -52,7 +52,7 @@ static bool fill(struct bench *b)
 {
 	b->options = (struct commerce_options){
 		.products_capacity = 1, .carts_capacity = CARTS, .carts_extents = b->lines > 0 ? CARTS : 1, .payments_capacity = 1,
-		.claims_capacity = 1, .idempotency_capacity = CARTS, .idempotency_age_ms = 3600000, .seed = 1,
+		.claims_capacity = 1, .payments_history = 1, .idempotency_capacity = CARTS, .idempotency_age_ms = 3600000, .seed = 1,
 	};
 	if (commerce_setup(&b->commerce, &b->options) != STATUS_ok)
 		return false;

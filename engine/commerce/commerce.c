@@ -14,16 +14,15 @@ void commerce_bill(const struct commerce_options *o, struct bill *bill)
 	payments_bill(bill, (uint64_t)o->payments_capacity);
 	claims_bill(bill, (uint64_t)o->claims_capacity);
 	idempotency_bill(bill, "idempotency.capacity", (uint64_t)o->idempotency_capacity, "remembered events");
-	idempotency_bill(bill, "payments.history", (uint64_t)o->payments_history, "closed payments in the journal");
+	history_bill(bill, (uint64_t)o->payments_history);
 }
 
 static status setup_windows(struct commerce *c, const struct commerce_options *o, const struct part_options *part)
 {
 	static const struct idempotency_names events = {"idempotency window", "idempotency index", "idempotency.capacity"};
-	static const struct idempotency_names payments = {"closed payments", "closed payments index", "payments.history"};
 	status s = idempotency_setup(&c->idempotency, &events, (uint32_t)o->idempotency_capacity, o->idempotency_age_ms, part);
 	if (s == STATUS_ok)
-		s = idempotency_setup(&c->payment_history, &payments, (uint32_t)o->payments_history, INT64_MAX / 2, part);
+		s = history_setup(&c->payment_history, (uint32_t)o->payments_history, part);
 	return s;
 }
 
@@ -56,7 +55,7 @@ status commerce_setup(struct commerce *c, const struct commerce_options *o)
 
 void commerce_teardown(struct commerce *c)
 {
-	idempotency_teardown(&c->payment_history);
+	history_teardown(&c->payment_history);
 	idempotency_teardown(&c->idempotency);
 	claims_teardown(&c->claims);
 	payments_teardown(&c->payments);
@@ -67,7 +66,7 @@ void commerce_teardown(struct commerce *c)
 
 void commerce_reset(struct commerce *c)
 {
-	idempotency_reset(&c->payment_history);
+	history_reset(&c->payment_history);
 	idempotency_reset(&c->idempotency);
 	claims_reset(&c->claims);
 	payments_reset(&c->payments);
@@ -147,7 +146,7 @@ uint64_t commerce_digest(const struct commerce *c)
 {
 	uint64_t parts[] = {products_digest(&c->products), carts_digest(&c->carts), payments_digest(&c->payments),
 	                    claims_digest(&c->claims), idempotency_digest(&c->idempotency),
-	                    idempotency_digest(&c->payment_history)};
+	                    history_digest(&c->payment_history)};
 	return hash_bytes(parts, sizeof parts, 0);
 }
 
@@ -157,7 +156,7 @@ void commerce_digest_parts(const struct commerce *c, struct commerce_digests *d)
 	                      claims_digest(&c->claims)};
 	*d = (struct commerce_digests){
 		.objects = hash_bytes(objects, sizeof objects, 0),
-		.remembered = {idempotency_place_digest(&c->idempotency), idempotency_place_digest(&c->payment_history)},
+		.remembered = {idempotency_place_digest(&c->idempotency), history_digest(&c->payment_history)},
 	};
 }
 
@@ -165,5 +164,5 @@ bool commerce_is_valid(const struct commerce *c)
 {
 	return products_are_valid(&c->products) && carts_are_valid(&c->carts) && payments_are_valid(&c->payments) &&
 	       claims_are_valid(&c->claims) && idempotency_is_valid(&c->idempotency) &&
-	       idempotency_is_valid(&c->payment_history);
+	       history_is_valid(&c->payment_history);
 }

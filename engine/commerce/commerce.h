@@ -18,6 +18,7 @@
 #include "engine/base/option.h"
 #include "engine/commerce/cart.h"
 #include "engine/commerce/claim.h"
+#include "engine/commerce/history.h"
 #include "engine/commerce/idempotency.h"
 #include "engine/commerce/payments.h"
 #include "engine/commerce/product.h"
@@ -40,7 +41,7 @@
 	O(integer, commerce, payments_ttl_ms, "payments.ttl_ms", "21600000", 1000, 31536000000, "ms", startup, \
 	  "How long an authorization holds its amount, where payment.authorize does not say.") \
 	O(integer, commerce, payments_history, "payments.history", "100000", 1, 100000000, "", startup, \
-	  "Payments that nothing holds any more and that can still be read and refunded, at least; older ones are in the ledger.") \
+	  "The last payments that nothing holds any more and that can still be read and refunded; older ones are in the ledger.") \
 	O(integer, commerce, claims_capacity, "claims.capacity", "100000", 1, 100000000, "", startup, \
 	  "Most claims that are held at once; further ones are answered pool_exhausted.") \
 	O(integer, commerce, claims_ttl_ms, "claims.ttl_ms", "2592000000", 0, 315360000000, "ms", startup, \
@@ -67,8 +68,7 @@ struct commerce {
 	struct payments payments;
 	struct claims claims;
 	struct idempotency idempotency;
-	/* Where the journal has the last record of a payment that holds nothing (any more); contents are 0. */
-	struct idempotency payment_history;
+	struct history payment_history;
 };
 
 void commerce_bill(const struct commerce_options *options, struct bill *bill);

@@ -74,9 +74,7 @@ static status restore_head(struct commerce_restore *r, const void *bytes)
 	    !has_room(r, "claims.capacity", h.claims, slots_room(&c->claims.slots)) ||
 	    !has_room(r, "claims.capacity", h.claims, slots_room(&c->claims.tallies)) ||
 	    !has_room(r, "idempotency.capacity", (uint64_t)h.blocks * IDEMPOTENCY_BLOCK,
-	              (uint64_t)c->idempotency.block_count * IDEMPOTENCY_BLOCK) ||
-	    !has_room(r, "payments.history", (uint64_t)h.history * IDEMPOTENCY_BLOCK,
-	              (uint64_t)c->payment_history.block_count * IDEMPOTENCY_BLOCK))
+	              (uint64_t)c->idempotency.block_count * IDEMPOTENCY_BLOCK))
 		return r->status;
 	r->head = h;
 	c->idempotency.seed = h.seed;
@@ -211,34 +209,47 @@ static status restore_claim(struct commerce_restore *r, const void *bytes)
 	return STATUS_ok;
 }
 
-static status restore_entries(struct commerce_restore *r, struct idempotency *window, const void *bytes)
+static const char bad_block[] = "remembered events or closed payments that cannot be, or not behind the last ones";
+
+static bool is_block(const struct saved_block *s)
 {
-	struct saved_block s;
-	struct idempotency_entry entries[IDEMPOTENCY_BLOCK];
-	memcpy(&s, bytes, sizeof s);
-	if (s.used > IDEMPOTENCY_BLOCK || !is_zero(s.entries + s.used, (IDEMPOTENCY_BLOCK - s.used) * sizeof *s.entries))
-		return cannot_be(r, "remembered events that cannot be");
-	for (uint32_t i = 0; i < s.used; i++)
-		entries[i] = (struct idempotency_entry){{s.entries[i].key[0], s.entries[i].key[1]},
-		                                        {s.entries[i].content[0], s.entries[i].content[1]}, s.entries[i].offset};
-	struct idempotency_block block = {s.position, s.newest_s, s.used};
-	if (!idempotency_restore(window, &block, entries))
-		return cannot_be(r, "remembered events that cannot be, or not behind the last ones");
-	return STATUS_ok;
+	return s->used <= IDEMPOTENCY_BLOCK && is_zero(s->entries + s->used, (IDEMPOTENCY_BLOCK - s->used) * sizeof *s->entries);
 }
 
 static status restore_block(struct commerce_restore *r, const void *bytes)
 {
+	struct saved_block s;
+	struct idempotency_entry entries[IDEMPOTENCY_BLOCK];
+	memcpy(&s, bytes, sizeof s);
 	if (!counts(r, &r->found.blocks, r->head.blocks))
 		return r->status;
-	return restore_entries(r, &r->commerce->idempotency, bytes);
+	if (!is_block(&s))
+		return cannot_be(r, bad_block);
+	for (uint32_t i = 0; i < s.used; i++)
+		entries[i] = (struct idempotency_entry){{s.entries[i].key[0], s.entries[i].key[1]},
+		                                        {s.entries[i].content[0], s.entries[i].content[1]}, s.entries[i].offset};
+	struct idempotency_block block = {s.position, s.newest_s, s.used};
+	return idempotency_restore(&r->commerce->idempotency, &block, entries) ? STATUS_ok : cannot_be(r, bad_block);
 }
 
+/* Earlier versions saved a payment once for each refund, and times; and a smaller history keeps the last ones. */
 static status restore_history(struct commerce_restore *r, const void *bytes)
 {
+	struct history *history = &r->commerce->payment_history;
+	struct saved_block s;
+	memcpy(&s, bytes, sizeof s);
 	if (!counts(r, &r->found.history, r->head.history))
 		return r->status;
-	return restore_entries(r, &r->commerce->payment_history, bytes);
+	if (!is_block(&s) || s.used == 0)
+		return cannot_be(r, bad_block);
+	for (uint32_t i = 0; i < s.used; i++) {
+		const struct saved_entry *e = &s.entries[i];
+		uint64_t place = s.position + e->offset;
+		if ((e->content[0] | e->content[1]) != 0 || place < s.position ||
+		    !history_restore(history, (uint64_t)e->key[1] << 32 | e->key[0], place))
+			return cannot_be(r, bad_block);
+	}
+	return STATUS_ok;
 }
 
 /* ---- the stream -------------------------------------------------------------------------------------- */

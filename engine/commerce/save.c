@@ -17,6 +17,48 @@ static void put(struct saving *s, enum saved_kind kind, const void *bytes, size_
 		s->status = s->put(s->context, kind, bytes, count);
 }
 
+/* ---- closed payments ---------------------------------------------------------------------------- */
+
+/* Entries become blocks of as many as fit, with all places in reach of an offset. */
+struct packing {
+	struct saving *saving; /* NULL: it is only counted */
+	struct saved_block block;
+	uint32_t blocks;
+};
+
+static void end_block(struct packing *p)
+{
+	if (p->block.used == 0)
+		return;
+	if (p->saving != NULL)
+		put(p->saving, SAVED_history, &p->block, sizeof p->block);
+	p->block = (struct saved_block){};
+	p->blocks++;
+}
+
+static void pack_entry(void *context, uint64_t key, uint64_t place)
+{
+	struct packing *p = context;
+	struct saved_block *b = &p->block;
+	if (b->used == IDEMPOTENCY_BLOCK || place - b->position > UINT32_MAX)
+		end_block(p);
+	if (b->used == 0)
+		b->position = place;
+	b->entries[b->used++] =
+		(struct saved_entry){.key = {(uint32_t)key, (uint32_t)(key >> 32)}, .offset = (uint32_t)(place - b->position)};
+}
+
+/* How many blocks they are. */
+static uint32_t put_history(struct saving *s, bool is_written)
+{
+	struct packing p = {.saving = is_written ? s : NULL};
+	history_visit(&s->commerce->payment_history, pack_entry, &p);
+	end_block(&p);
+	return p.blocks;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------ */
+
 static void put_head(struct saving *s)
 {
 	const struct commerce *c = s->commerce;
@@ -29,7 +71,7 @@ static void put_head(struct saving *s)
 		.payments = c->payments.by_id.count,
 		.claims = c->claims.by_id.count,
 		.blocks = idempotency_blocks_used(&c->idempotency),
-		.history = idempotency_blocks_used(&c->payment_history),
+		.history = put_history(s, false),
 	};
 	put(s, SAVED_head, &head, sizeof head);
 }
@@ -104,24 +146,13 @@ static void put_claim(void *context, const struct claim *c)
 	put(context, SAVED_claim, &saved, sizeof saved);
 }
 
-static void put_entries(struct saving *s, enum saved_kind kind, const struct idempotency_block *b,
-                        const struct idempotency_entry *entries)
+static void put_block(void *context, const struct idempotency_block *b, const struct idempotency_entry *entries)
 {
 	struct saved_block saved = {.position = b->position, .newest_s = b->newest_s, .used = b->used};
 	for (uint32_t i = 0; i < b->used; i++)
 		saved.entries[i] = (struct saved_entry){
 			{entries[i].key[0], entries[i].key[1]}, {entries[i].content[0], entries[i].content[1]}, entries[i].offset};
-	put(s, kind, &saved, sizeof saved);
-}
-
-static void put_block(void *context, const struct idempotency_block *b, const struct idempotency_entry *entries)
-{
-	put_entries(context, SAVED_block, b, entries);
-}
-
-static void put_history(void *context, const struct idempotency_block *b, const struct idempotency_entry *entries)
-{
-	put_entries(context, SAVED_history, b, entries);
+	put(context, SAVED_block, &saved, sizeof saved);
 }
 
 status commerce_save(const struct commerce *c, commerce_put *put_record, void *context)
@@ -134,6 +165,6 @@ status commerce_save(const struct commerce *c, commerce_put *put_record, void *c
 	payments_visit(&c->payments, put_payment, &s);
 	claims_visit(&c->claims, put_claim, &s);
 	idempotency_visit(&c->idempotency, put_block, &s);
-	idempotency_visit(&c->payment_history, put_history, &s);
+	(void)put_history(&s, true);
 	return s.status;
 }

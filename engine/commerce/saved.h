@@ -28,7 +28,7 @@ enum saved_kind : uint32_t {
 	SAVED_payment,
 	SAVED_claim,
 	SAVED_block,
-	SAVED_history, /* a block of payment_history */
+	SAVED_history, /* closed payments, as a block; no contents, no time */
 	SAVED_END,
 };
 

@@ -417,7 +417,7 @@ static void cart_checkout_apply(struct state *state, const struct effect_head *e
 	const struct effect_cart_checkout *e = (const void *)effect;
 	evict_payment(state, effect, e->evicted_payment);
 	carts_check_out(&state->commerce->carts, cart_of(&e->cart), effect->at_ms);
-	payment_take(state, &e->payment, effect->at_ms, place);
+	payment_take(state, &e->payment, place);
 }
 
 static const char *cart_checkout_lacks(const struct state *state, const struct effect_head *effect)

@@ -43,6 +43,6 @@ status payment_plan_new(const struct state *state, const struct planning *p, con
 void payment_show(const struct payment *payment, struct payment_record *record);
 /* What apply does with a planned record, and what it lacks for it. */
 const char *payment_lacks(const struct state *state, const struct effect_head *effect, const struct payment_record *record);
-void payment_take(struct state *state, const struct payment_record *record, int64_t now_ms, uint64_t place);
+void payment_take(struct state *state, const struct payment_record *record, uint64_t place);
 
 #endif

@@ -74,35 +74,19 @@ static void see_closed(void *context, const struct journal_record *record)
 	c->is_found = true;
 }
 
-/* The newest place of the id's hash below another; 0: there is none. */
-static uint64_t place_below(const struct idempotency *history, struct identifier id, uint64_t below)
-{
-	uint64_t newest = 0;
-	for (struct idempotency_found f = idempotency_find(history, id, 0, 0); f.match != IDEMPOTENCY_new;
-	     f = idempotency_next(history, id, 0, 0, &f))
-		if (f.position < below && f.position > newest)
-			newest = f.position;
-	return newest;
-}
-
-/* Closed ones stand in the journal; of several records of one the last counts, so the newest is read first, and older
- * ones only behind another id of the same hash. What cannot be read is not taken for what is not there. */
+/* Closed ones stand in the journal. What cannot be read is not taken for what is not there; what another id of the same
+ * hash left there is. */
 static status find_closed(const struct state *state, struct identifier id, struct payment *payment)
 {
-	const struct idempotency *history = &state->commerce->payment_history;
 	struct closed closed = {.id = id_pack(id)};
-	if (state->journal == NULL)
+	uint64_t place;
+	if (state->journal == NULL || !history_find(&state->commerce->payment_history, id, &place))
 		return STATUS_not_found;
-	for (uint64_t at = place_below(history, id, UINT64_MAX); at != 0; at = place_below(history, id, at)) {
-		status s = journal_fetch(state->journal, at, see_closed, &closed);
-		if (s != STATUS_ok && s != STATUS_not_found)
-			return STATUS_internal;
-		if (closed.is_found) {
-			*payment = closed.payment;
-			return STATUS_ok;
-		}
-	}
-	return STATUS_not_found;
+	status s = journal_fetch(state->journal, place, see_closed, &closed);
+	if (s != STATUS_ok && s != STATUS_not_found)
+		return STATUS_internal;
+	*payment = closed.payment;
+	return closed.is_found ? STATUS_ok : STATUS_not_found;
 }
 
 status payment_find(const struct state *state, struct identifier id, struct payment *payment)
@@ -128,12 +112,12 @@ void evict_payment(struct state *state, const struct effect_head *effect, struct
 		payments_evict(&state->commerce->payments, payment, &last);
 }
 
-void payment_take(struct state *state, const struct payment_record *record, int64_t now_ms, uint64_t place)
+void payment_take(struct state *state, const struct payment_record *record, uint64_t place)
 {
 	struct payment payment = payment_of(record);
 	payments_put(&state->commerce->payments, &payment);
 	if (!payment_is_open(&payment))
-		idempotency_remember(&state->commerce->payment_history, id_unpack(payment.id, false), 0, place, now_ms);
+		history_remember(&state->commerce->payment_history, id_unpack(payment.id, false), place);
 }
 
 const char *payment_lacks(const struct state *state, const struct effect_head *effect, const struct payment_record *record)
@@ -167,7 +151,14 @@ static status find_place(const struct state *state, const struct planning *p, co
                          struct victim *victim)
 {
 	status s = payments_can_put(&state->commerce->payments, after, victim);
-	return s == STATUS_pool_exhausted ? refuse(p, s, "", "no room for another open payment (payments.capacity)") : s;
+	if (s != STATUS_pool_exhausted)
+		return s;
+	/* One that holds an amount is in the pool, or new. */
+	if (after->state == PAYMENT_captured)
+		return refuse(p, s, "",
+		              "a refund in part needs a place again, and all hold an amount (payments.capacity); one of all that is left "
+		              "needs none");
+	return refuse(p, s, "", "no room for another open payment (payments.capacity)");
 }
 
 status payment_plan_new(const struct state *state, const struct planning *p, const struct payment *asked, int64_t amount,
@@ -260,7 +251,7 @@ static void payment_apply(struct state *state, const struct effect_head *effect,
 {
 	const struct effect_payment *e = (const void *)effect;
 	evict_payment(state, effect, e->evicted_payment);
-	payment_take(state, &e->payment, effect->at_ms, place);
+	payment_take(state, &e->payment, place);
 }
 
 static const char *payment_change_lacks(const struct state *state, const struct effect_head *effect)

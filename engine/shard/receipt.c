@@ -26,7 +26,7 @@ void receipt_take_state(struct receipt_state *state, const struct commerce *comm
 	state->objects = digests.objects;
 	memcpy(state->remembered, digests.remembered, sizeof state->remembered);
 	state->blocks[0] = commerce->idempotency.block_count;
-	state->blocks[1] = commerce->payment_history.block_count;
+	state->blocks[1] = commerce->payment_history.capacity;
 	state->rewards = store_digest(store);
 }
 

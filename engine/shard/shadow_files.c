@@ -15,12 +15,17 @@ static uint64_t first_of_place(const struct shadow *s, size_t count, uint64_t pl
 	return s->files[i - 1].first_sequence;
 }
 
-static uint64_t first_of_window(const struct shadow *s, size_t count, const struct idempotency *window)
+static uint64_t first_of_ids(const struct shadow *s, size_t count)
 {
 	uint64_t place;
-	if (!idempotency_oldest(window, shadow_unix_ms(s), &place))
-		return UINT64_MAX;
-	return first_of_place(s, count, place);
+	bool is_any = idempotency_oldest(&s->commerce.idempotency, shadow_unix_ms(s), &place);
+	return is_any ? first_of_place(s, count, place) : UINT64_MAX;
+}
+
+static uint64_t first_of_payments(const struct shadow *s, size_t count)
+{
+	uint64_t place;
+	return history_oldest(&s->commerce.payment_history, &place) ? first_of_place(s, count, place) : UINT64_MAX;
 }
 
 static void note_time(void *context, const struct journal_record *record) { *(int64_t *)context = record->time_ms; }
@@ -68,8 +73,8 @@ void shadow_drop_files(struct shadow *s)
 		return;
 	/* What cannot go, and what shall not if there is room. */
 	uint64_t covered = s->needed + 1;
-	uint64_t must = least(covered, first_of_window(s, count, &s->commerce.idempotency));
-	uint64_t history = least(must, first_of_window(s, count, &s->commerce.payment_history));
+	uint64_t must = least(covered, first_of_ids(s, count));
+	uint64_t history = least(must, first_of_payments(s, count));
 	uint64_t shall = least(history, first_young(s, count, history));
 	if (count > files_wanted(s)) {
 		uint64_t wanted = s->files[count - files_wanted(s)].first_sequence;

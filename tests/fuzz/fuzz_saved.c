@@ -20,7 +20,8 @@ static void set_up(struct state *s)
 {
 	struct commerce_options o = {
 		.products_capacity = 4, .carts_capacity = 4, .carts_extents = 6, .payments_capacity = 4, .claims_capacity = 4,
-		.idempotency_capacity = 64, .idempotency_age_ms = 1000, .seed = 1, .pool_debug = POOL_DEBUG_canary};
+		.payments_history = 8, .idempotency_capacity = 64, .idempotency_age_ms = 1000, .seed = 1,
+		.pool_debug = POOL_DEBUG_canary};
 	CHECK(commerce_setup(&s->commerce, &o) == STATUS_ok, "no memory");
 	s->is_set_up = true;
 }

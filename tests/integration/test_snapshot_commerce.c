@@ -33,7 +33,8 @@ static void setup(struct commerce *c, uint64_t seed)
 {
 	struct commerce_options o = {
 		.products_capacity = 10, .carts_capacity = CARTS, .carts_extents = EXTENTS, .payments_capacity = PAYMENTS,
-		.claims_capacity = CLAIMS, .idempotency_capacity = 500, .idempotency_age_ms = 1 << 20, .seed = seed};
+		.claims_capacity = CLAIMS, .payments_history = 500,
+		.idempotency_capacity = 500, .idempotency_age_ms = 1 << 20, .seed = seed};
 	CHECK(commerce_setup(c, &o) == STATUS_ok, "no memory");
 }
 

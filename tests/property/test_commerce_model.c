@@ -306,7 +306,7 @@ static void setup(struct model *m, unsigned fail_one_in, uint64_t seed)
 {
 	struct commerce_options o = {
 		.products_capacity = PRODUCTS_MAX, .carts_capacity = CARTS_MAX, .carts_extents = EXTENTS_MAX,
-		.payments_capacity = PAYMENTS_MAX, .claims_capacity = CLAIMS_MAX, .idempotency_capacity = WINDOW,
+		.payments_capacity = PAYMENTS_MAX, .claims_capacity = CLAIMS_MAX, .payments_history = 1, .idempotency_capacity = WINDOW,
 		.idempotency_age_ms = INT32_MAX, .seed = seed, .fail_one_in = fail_one_in,
 		.pool_debug = POOL_DEBUG_poison | POOL_DEBUG_canary,
 	};

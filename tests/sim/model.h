@@ -29,7 +29,7 @@ struct model_options {
 	unsigned carts, extents, payments; /* room for */
 	unsigned lines; /* of one cart */
 	int64_t carts_ttl_ms, payments_ttl_ms;
-	/* What is remembered at least: ids, changes of payments that hold nothing, the journal. */
+	/* What is remembered: at least so many ids, the last payments that hold nothing, the journal. */
 	unsigned idempotency, history;
 	int64_t idempotency_age_ms, retention_ms;
 };
@@ -78,7 +78,7 @@ struct model_payment {
 	uint64_t actor, cart;
 	char currency[4];
 	int64_t end_s, authorized, captured, refunded, voided;
-	uint64_t closed; /* the how many-th change of one that holds nothing was the last of this one */
+	uint64_t closed; /* seq of the last change, of one that holds nothing */
 };
 
 /* A publication that must be, once. */
@@ -110,7 +110,6 @@ struct model {
 	struct model_news news[MODEL_NEWS]; /* in order of seq */
 	unsigned news_count;
 	unsigned known_count;
-	uint64_t closed_count;
 	int64_t at_ms[MODEL_SEQS]; /* of the change of a seq */
 	unsigned answers[STATUS_COUNT], expired, again, left; /* forgotten ids that were done again, payments that left */
 	char why[1024];

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* Things are forgotten 64 at a time, and 64 are being filled. */
+/* Ids are forgotten 64 at a time, and 64 are being filled. */
 enum { BLOCK = 64 };
 
 static int64_t seconds(int64_t ms) { return ms / 1000; }
@@ -50,10 +50,10 @@ const struct ask *model_remembered(const struct model *m, unsigned nth)
 
 /* ---- closed payments -------------------------------------------------------------------------------------- */
 
-void model_note_closed(struct model *m, struct model_payment *p)
+void model_note_closed(struct model_payment *p, uint64_t seq)
 {
 	if (!model_holds(p))
-		p->closed = ++m->closed_count;
+		p->closed = seq;
 }
 
 /* Does the answer speak of a payment that is not there? */
@@ -64,17 +64,23 @@ static bool is_said_away(const struct model *m, const struct ask *a, const struc
 	return a->type == EVENT_payment_authorize ? got->code != STATUS_already_exists : got->code == STATUS_not_found;
 }
 
+static unsigned closed_later(const struct model *m, const struct model_payment *p)
+{
+	unsigned count = 0;
+	for (unsigned i = 1; i <= MODEL_PAYMENTS; i++)
+		count += m->payments[i].closed > p->closed;
+	return count;
+}
+
 void model_learn_of_leaving(struct model *m, const struct ask *a, const struct answer *got)
 {
 	if (a->payment == 0 || a->payment > MODEL_PAYMENTS)
 		return;
 	struct model_payment *p = &m->payments[a->payment];
-	uint64_t newer = m->closed_count - p->closed;
-	if (p->state == PAYMENT_none || model_holds(p) || newer < m->options.history)
+	if (p->state == PAYMENT_none || model_holds(p) || closed_later(m, p) < m->options.history)
 		return;
 	/* A captured one may rest in the pool. */
-	bool must_leave = p->state != PAYMENT_captured && newer >= m->options.history + 3 * BLOCK;
-	if (must_leave || is_said_away(m, a, got)) {
+	if (p->state != PAYMENT_captured || is_said_away(m, a, got)) {
 		*p = (struct model_payment){};
 		m->left++;
 	}

@@ -31,7 +31,7 @@ void model_learn_of_eviction(struct model *m, const struct ask *a, const struct 
 /* A closed payment that the answer says is there no more, and that may be forgotten. */
 void model_learn_of_leaving(struct model *m, const struct ask *a, const struct answer *got);
 /* It was changed, and perhaps holds nothing any more. */
-void model_note_closed(struct model *m, struct model_payment *p);
+void model_note_closed(struct model_payment *p, uint64_t seq);
 /* When the last change was. */
 void model_note_time(struct model *m);
 /* What was answered to the id, unless it is forgotten. NULL: nothing. */

@@ -90,7 +90,7 @@ bool model_sweep(struct model *m, int64_t now_ms, const struct model_heard *hear
 		if (seq == 0)
 			return model_wrong(m, "payment %u is over its time and nobody said so", i);
 		int64_t amount = model_let_go(&m->payments[i], PAYMENT_expired);
-		model_note_closed(m, &m->payments[i]);
+		model_note_closed(&m->payments[i], seq);
 		model_note_payment(m, "payment.expired", seq, i, amount);
 	}
 	for (unsigned i = 0; i < ends; i++) {

@@ -77,7 +77,7 @@ static status capture(struct model *m, const struct ask *a, struct answer *e)
 		return model_refuse_payment(p, STATUS_amount_exceeds, e);
 	p->captured += amount;
 	p->state = p->captured == p->authorized ? PAYMENT_captured : PAYMENT_partially_captured;
-	model_note_closed(m, p);
+	model_note_closed(p, m->seq + 1);
 	show_payment(p, a->payment, e);
 	model_note_payment(m, "payment.captured", m->seq + 1, a->payment, amount);
 	return STATUS_ok;
@@ -101,7 +101,7 @@ static status refund(struct model *m, const struct ask *a, const struct answer *
 	p->refunded += amount;
 	if (p->state == PAYMENT_captured && p->refunded == p->captured)
 		p->state = PAYMENT_refunded;
-	model_note_closed(m, p);
+	model_note_closed(p, m->seq + 1);
 	show_payment(p, a->payment, e);
 	model_note_payment(m, "payment.refunded", m->seq + 1, a->payment, amount);
 	return STATUS_ok;
@@ -125,7 +125,7 @@ static status void_payment(struct model *m, const struct ask *a, struct answer *
 	if (!model_holds(p))
 		return model_refuse_payment(p, STATUS_invalid_state, e);
 	int64_t amount = model_let_go(p, PAYMENT_voided);
-	model_note_closed(m, p);
+	model_note_closed(p, m->seq + 1);
 	show_payment(p, a->payment, e);
 	model_note_payment(m, "payment.voided", m->seq + 1, a->payment, amount);
 	return STATUS_ok;

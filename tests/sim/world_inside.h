@@ -23,7 +23,6 @@ enum {
 	BURST_MAX = 6, /* messages in doubt at a crash */
 	/* Two of the journal's files are ahead when it is at rest; what is done until the next time must fit into them. */
 	SEGMENT_BYTES = 20 << 10,
-	SEGMENT_BYTES_OF_PAYMENTS = 64 << 10,
 	AHEAD_BYTES = 2 * (SEGMENT_BYTES - 4096),
 	CHANGE_BYTES = 360, /* a record takes at most */
 	EVENTS_MAX = 24, /* changes that wait for the writer */

@@ -86,14 +86,11 @@ void world_choose_options(struct world *w)
 	world_choose_snapshots(w);
 }
 
-/* Where closed payments are to be forgotten there are many of them. 64 of them must not spread over more than four files: the
- * history forgets more at once then than payments.history allows (README.md). */
+/* Where closed payments are to be forgotten there are many of them. */
 void world_choose_history(struct world *w)
 {
-	if (!w->clients.pays)
-		return;
-	w->commerce_options.payments_history = 1 + world_below(w, 40);
-	w->journal_options.segment_bytes = SEGMENT_BYTES_OF_PAYMENTS;
+	if (w->clients.pays)
+		w->commerce_options.payments_history = 1 + world_below(w, 40);
 }
 
 bool world_start(struct world *w)

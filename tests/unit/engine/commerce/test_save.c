@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 enum { RECORDS_MAX = 64, BYTES_MAX = 16 << 10, NOW_MS = 1000000 };
+enum : uint64_t { FAR = UINT64_C(1) << 40 };
 
 struct record {
 	uint32_t kind;
@@ -112,7 +113,9 @@ static void fill(struct commerce *c)
 	for (uint64_t n = 1; n <= 70; n++)
 		idempotency_remember(&c->idempotency, id(n), n, 100 + n, NOW_MS);
 	for (uint64_t n = 10; n < 13; n++)
-		idempotency_remember(&c->payment_history, id(n), 0, 150 + n, NOW_MS);
+		history_remember(&c->payment_history, id(n), 150 + n);
+	/* Out of reach of a block that begins with those. */
+	history_remember(&c->payment_history, id(14), FAR);
 }
 
 static struct commerce_options small(uint64_t seed)
@@ -167,8 +170,10 @@ static void the_same_comes_out(void **state)
 	assert_int_equal(restore(b, -1, -1), STATUS_ok);
 	assert_true(commerce_digest(&b->from) == commerce_digest(&b->to));
 	assert_int_equal(idempotency_find(&b->to.idempotency, id(5), 5, NOW_MS).position, 105);
-	assert_int_equal(idempotency_find(&b->to.payment_history, id(11), 0, NOW_MS).position, 161);
-	assert_int_equal(idempotency_find(&b->to.payment_history, id(13), 0, NOW_MS).match, IDEMPOTENCY_new);
+	uint64_t place = 0;
+	assert_true(history_find(&b->to.payment_history, id(11), &place) && place == 161);
+	assert_true(history_find(&b->to.payment_history, id(14), &place) && place == FAR);
+	assert_false(history_find(&b->to.payment_history, id(13), &place));
 	assert_int_equal(claims_count(&b->to.claims, id(90), id(50)), claims_count(&b->from.claims, id(90), id(50)));
 	assert_int_equal(claims_taken(&b->to.claims, id(51)), claims_taken(&b->from.claims, id(51)));
 	struct victim victim;
@@ -277,17 +282,16 @@ static void a_small_instance_names_its_option(void **state)
 {
 	struct bench *b = *state;
 	static const char *const keys[] = {"products.capacity", "carts.capacity", "carts.extents", "payments.capacity",
-	                                   "claims.capacity", "idempotency.capacity", "payments.history"};
+	                                   "claims.capacity", "idempotency.capacity"};
 	for (unsigned i = 0; i < COUNT_OF(keys); i++) {
 		struct commerce_options o = small(3);
 		struct commerce c;
 		struct commerce_restore r;
 		int64_t *capacities[] = {&o.products_capacity, &o.carts_capacity, &o.carts_extents, &o.payments_capacity,
-		                         &o.claims_capacity, &o.idempotency_capacity, &o.payments_history};
+		                         &o.claims_capacity, &o.idempotency_capacity};
 		*capacities[i] -= i >= 5 ? 64 : 1;
 		b->stream.bytes[offsetof(struct saved_head, products)] = 2;
 		b->stream.bytes[offsetof(struct saved_head, blocks)] = i == 5 ? 3 : 2;
-		b->stream.bytes[offsetof(struct saved_head, history)] = i == 6 ? 3 : 1;
 		if (*capacities[i] == 0)
 			*capacities[i] = 1;
 		assert_int_equal(commerce_setup(&c, &o), STATUS_ok);
@@ -310,6 +314,27 @@ static void only_an_empty_instance_is_filled(void **state)
 	assert_int_equal(commerce_restore_finish(&r), STATUS_malformed);
 }
 
+/* As earlier versions saved it: once for each refund, with times; and longer than it may be now. */
+static void a_payment_saved_twice_counts_once(void **state)
+{
+	struct bench *b = *state;
+	size_t at = 0;
+	while (at < b->stream.count && b->stream.records[at].kind != SAVED_history)
+		at++;
+	assert_true(at < b->stream.count);
+	struct saved_block *block = (void *)(b->stream.bytes + b->stream.records[at].offset);
+	assert_int_equal(block->used, 3);
+	memcpy(block->entries[2].key, block->entries[0].key, sizeof block->entries[0].key);
+	block->newest_s = 5;
+	assert_int_equal(restore(b, -1, -1), STATUS_ok);
+	uint64_t place = 0;
+	assert_int_equal(b->to.payment_history.count, 3);
+	assert_true(history_find(&b->to.payment_history, id(10), &place) && place == 162);
+	assert_false(history_find(&b->to.payment_history, id(12), &place));
+	block->entries[1].content[0] = 1;
+	assert_int_equal(restore(b, -1, -1), STATUS_malformed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_flipped_bit_does_no_harm, make_bench, remove_bench),
 		cmocka_unit_test_setup_teardown(other_bytes_do_no_harm, make_bench, remove_bench),
 		cmocka_unit_test_setup_teardown(a_small_instance_names_its_option, make_bench, remove_bench),
+		cmocka_unit_test_setup_teardown(a_payment_saved_twice_counts_once, make_bench, remove_bench),
 		cmocka_unit_test_setup_teardown(only_an_empty_instance_is_filled, make_bench, remove_bench),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

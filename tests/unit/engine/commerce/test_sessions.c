@@ -69,7 +69,8 @@ static void a_million_sessions_take_less_than_96_mib(void **state)
 	uint64_t before = resident_bytes();
 	assert_int_equal(commerce_setup(&c, &(struct commerce_options){
 		.products_capacity = 1, .carts_capacity = (int64_t)SESSIONS, .carts_extents = 1, .payments_capacity = 1,
-		.claims_capacity = 1, .idempotency_capacity = (int64_t)SESSIONS, .idempotency_age_ms = 3600000, .seed = 1,
+		.claims_capacity = 1, .payments_history = 1, .idempotency_capacity = (int64_t)SESSIONS,
+		.idempotency_age_ms = 3600000, .seed = 1,
 	}), STATUS_ok);
 	for (uint64_t n = 1; n <= SESSIONS; n++)
 		open_session(&c, n);

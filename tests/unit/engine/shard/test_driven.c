@@ -1,8 +1,9 @@
 /*
  * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
  * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
- * that did not happen in the end. Carts that are longer than is allowed now. Thousands that end together. And what a
- * start takes for a few rewards that changed often, and how much of the journal one message may have read.
+ * that did not happen in the end. Carts that are longer than is allowed now. Refunds where the pool is full. Thousands
+ * that end together. And what a start takes for a few rewards that changed often, and how much of the journal one
+ * message may have read.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -432,6 +433,44 @@ static void no_faster_than_the_disk(void **state)
 	assert_int_equal(ended(f, SHARD_ENDED_claim), CROWD);
 }
 
+/* ---- payments that left a full pool ------------------------------------------------------------------ */
+
+static void payment(struct fixture *f, const char *event, unsigned payment, const char *more, const char *text)
+{
+	char message[256];
+	snprintf(message, sizeof message, "{\"type\":\"payment.%s\",\"id\":%u,\"payment\":%u%s}", event, ++f->id, payment, more);
+	expect(f, message, text);
+}
+
+static void hold(struct fixture *f, unsigned number)
+{
+	payment(f, "authorize", number, ",\"amount\":100,\"currency\":\"EUR\"", "\"authorized\"");
+}
+
+static void a_refund_in_part_needs_a_place_again(void **state)
+{
+	struct fixture *f = *state;
+	hold(f, 1);
+	payment(f, "capture", 1, "", "\"state\":\"captured\"");
+	for (unsigned number = 2; number <= 5; number++)
+		hold(f, number);
+	assert_null(payments_find(&f->commerce.payments, (struct identifier){.low = 1}));
+	payment(f, "refund", 1, ",\"amount\":10", "pool_exhausted");
+	payment(f, "refund", 1, ",\"amount\":10", "one of all that is left needs none");
+	payment(f, "get", 1, "", "\"state\":\"captured\",\"authorized\":100,\"captured\":100,\"refunded\":0");
+	payment(f, "void", 5, "", "\"voided\"");
+	for (unsigned i = 0; i < 5; i++)
+		payment(f, "refund", 1, ",\"amount\":10", "\"state\":\"captured\"");
+	assert_int_equal(f->commerce.payment_history.count, 2);
+	hold(f, 6);
+	payment(f, "refund", 1, ",\"amount\":10", "pool_exhausted");
+	start_again(f);
+	payment(f, "refund", 1, ",\"amount\":49", "pool_exhausted");
+	payment(f, "refund", 1, "", "\"state\":\"refunded\",\"authorized\":100,\"captured\":100,\"refunded\":100");
+	start_again(f);
+	payment(f, "get", 1, "", "\"state\":\"refunded\"");
+}
+
 /* ---- a few rewards that change often ------------------------------------------------------------------- */
 
 enum { FILE_REWARDS = 40, OFTEN = 80, MESSAGES = 600, GONE = 1000000 };
@@ -608,6 +647,7 @@ int main(void)
 		life_test(one_whose_reward_is_gone_goes),
 		life_test(a_put_is_seen_before_it_is_kept),
 		life_test(a_cart_that_was_allowed_stays),
+		life_test(a_refund_in_part_needs_a_place_again),
 		crowd_test(many_end_in_turns_without_rest),
 		crowd_test(those_that_stay_give_it_rest),
 		crowd_test(no_faster_than_the_disk),
