@@ -55,8 +55,11 @@ static status reward_put_plan(const struct state *state, const struct planning *
 	struct reward reward = handler_reward_of(e);
 	status s = store_can_put(state->store, &reward);
 	*effect = &e->head;
+	if (s == STATUS_pool_exhausted && store_lacks_kind(state->store, &reward))
+		return refuse(p, s, "kind", "%d kinds have come since the start, and no more are taken; a start forgets those that no "
+		                            "reward has", KINDS_MAX);
 	if (s == STATUS_pool_exhausted)
-		return refuse(p, s, "", "no room for another reward (rewards.capacity), its name (rewards.name_bytes) or kind");
+		return refuse(p, s, "", "no room for another reward (rewards.capacity) or its name (rewards.name_bytes)");
 	return s;
 }
 

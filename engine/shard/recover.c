@@ -111,7 +111,8 @@ static bool keep_reward(void *context, const struct effect_head *effect)
 }
 
 static const char too_many_rewards[] =
-	"the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes";
+	"the rewards that came by event do not fit into the store: raise rewards.capacity or rewards.name_bytes; or they and those "
+	"of rewards.file have more than 255 kinds: take some out of the file";
 
 /* The merger may be behind: then wait for it. */
 static void make_way(struct shard *shard)

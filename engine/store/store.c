@@ -283,6 +283,13 @@ status store_can_put(const struct store *store, const struct reward *reward)
 	return s;
 }
 
+bool store_lacks_kind(const struct store *store, const struct reward *reward)
+{
+	uint32_t bytes;
+	const char *kind = kind_of(reward, &bytes);
+	return !kinds_can_add(&store->kinds, kind, bytes);
+}
+
 static status put_locked(struct store *store, const struct reward *reward)
 {
 	struct put_plan plan;

@@ -5,7 +5,7 @@
  * waiting, against a consistent version; `put` and `remove` by the one writer
  * without rebuilding anything big.
  *
- * Threads: store_locate, store_get, store_kind_find: any thread, each with a
+ * Threads: store_locate, store_get: any thread, each with a
  * store_reader of its own. store_put, store_remove, store_publish, store_load: the
  * writer only. Merging runs on a thread of the store's own. The rest: before
  * traffic or after it.
@@ -115,9 +115,11 @@ status store_get(struct store_reader *reader, struct identifier id, struct rewar
 /*
  * Writer. Adds or replaces a reward. STATUS_pool_exhausted: capacity, the room for names or
  * KINDS_MAX is reached; STATUS_overloaded: merging is behind, try again. Nothing changes on failure.
- * store_can_put answers the same question without changing anything ("plan").
+ * store_can_put answers the same question without changing anything ("plan"); store_lacks_kind whether it is the kind:
+ * names of kinds stay until the end, also where no reward has them any more.
  */
 status store_can_put(const struct store *store, const struct reward *reward);
+bool store_lacks_kind(const struct store *store, const struct reward *reward);
 status store_put(struct store *store, const struct reward *reward);
 /* STATUS_not_found, STATUS_overloaded. */
 status store_can_remove(const struct store *store, struct identifier id);

@@ -1,9 +1,9 @@
 /*
  * A shard that is driven step by step, with a clock of its own. Claims and time: a small pool serves for ever while
  * claims are forgotten, a stock is never given out twice, and a start comes to the same. And what a query may see
- * that did not happen in the end. Carts that are longer than is allowed now. Refunds where the pool is full. Thousands
- * that end together. And what a start takes for a few rewards that changed often, and how much of the journal one
- * message may have read.
+ * that did not happen in the end. Carts that are longer than is allowed now, a kind more than there may be, refunds where
+ * the pool is full. Thousands that end together. And what a start takes for a few rewards that changed often, and how
+ * much of the journal one message may have read.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -433,6 +433,39 @@ static void no_faster_than_the_disk(void **state)
 	assert_int_equal(ended(f, SHARD_ENDED_claim), CROWD);
 }
 
+/* ---- kinds --------------------------------------------------------------------------------------------- */
+
+static void put_of_kind(struct fixture *f, unsigned reward, unsigned kind, const char *text)
+{
+	char message[256];
+	snprintf(message, sizeof message,
+	         "{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":9,\"kind\":\"k%u\"}", ++f->id, reward,
+	         kind);
+	expect(f, message, text);
+}
+
+static void one_kind_more_is_refused_alone(void **state)
+{
+	struct fixture *f = *state;
+	static const char refusal[] = "\"code\":\"pool_exhausted\",\"field\":\"kind\",\"message\":\"255 kinds have come";
+	for (unsigned kind = 1; kind <= KINDS_MAX; kind++)
+		put_of_kind(f, 1, kind, "\"ok\"");
+	put_of_kind(f, 1, 1000, refusal);
+	put_of_kind(f, 2, 1001, refusal);
+	expect(f, "{\"type\":\"reward.get\",\"reward\":1}", "\"kind\":\"k255\"");
+	expect(f, "{\"type\":\"locate\",\"x\":1,\"y\":1,\"kinds\":[\"k255\",\"k1000\"]}", "\"count\":1");
+	put_of_kind(f, 2, 7, "\"ok\"");
+	claim(f, 5, 2, "claimed");
+	/* Two of them are left. */
+	start_again(f);
+	for (unsigned kind = 1000; kind < 1000 + KINDS_MAX - 2; kind++)
+		put_of_kind(f, 3, kind, "\"ok\"");
+	put_of_kind(f, 3, 2000, refusal);
+	put_of_kind(f, 3, 7, "\"ok\"");
+	start_again(f);
+	expect(f, "{\"type\":\"locate\",\"x\":1,\"y\":1,\"kinds\":[\"k7\"]}", "\"count\":2");
+}
+
 /* ---- payments that left a full pool ------------------------------------------------------------------ */
 
 static void payment(struct fixture *f, const char *event, unsigned payment, const char *more, const char *text)
@@ -647,6 +680,7 @@ int main(void)
 		life_test(one_whose_reward_is_gone_goes),
 		life_test(a_put_is_seen_before_it_is_kept),
 		life_test(a_cart_that_was_allowed_stays),
+		life_test(one_kind_more_is_refused_alone),
 		life_test(a_refund_in_part_needs_a_place_again),
 		crowd_test(many_end_in_turns_without_rest),
 		crowd_test(those_that_stay_give_it_rest),
