@@ -351,19 +351,32 @@ bool journal_may_drop(const struct journal *j, struct cut durable)
 	       j->files[0].number < file_of(j, durable.place);
 }
 
-/* The oldest file, if nobody needs it any more; 0: none. It is out of the table then. */
-static uint64_t take_dropped(struct journal *j)
+/* The oldest file, if nobody needs it any more; number 0: none. It is out of the table then. */
+static struct begun_file take_dropped(struct journal *j)
 {
-	uint64_t number = 0;
+	struct begun_file file = {};
 	pthread_mutex_lock(&j->control);
 	if (journal_may_drop(j, j->durable)) {
-		number = j->files[0].number;
+		file = j->files[0];
 		j->is_dropping = true;
 		j->file_count--;
 		memmove(j->files, j->files + 1, j->file_count * sizeof *j->files);
 	}
 	pthread_mutex_unlock(&j->control);
-	return number;
+	return file;
+}
+
+/* What is there still is in the table again: it counts, can be read, and is the next to go. */
+static void end_drop(struct journal *j, struct begun_file file, bool is_there)
+{
+	pthread_mutex_lock(&j->control);
+	j->is_dropping = false;
+	if (is_there) {
+		memmove(j->files + 1, j->files, j->file_count * sizeof *j->files);
+		j->files[0] = file;
+		j->file_count++;
+	}
+	pthread_mutex_unlock(&j->control);
 }
 
 static bool has_the_size(struct journal *j, uint64_t number)
@@ -381,33 +394,54 @@ static bool wants_file(const struct journal *j, uint64_t next)
 	return next <= file_of(j, j->durable.place) + FILES_AHEAD;
 }
 
+static void cannot_drop(struct journal *j, uint64_t number, int error)
+{
+	char name[SEGMENT_NAME_BYTES];
+	segment_name(number, name);
+	if (!j->cannot_drop) /* once, not at every attempt */
+		log_warning("journal", "%s is not needed any more and cannot be dropped: %s; it is kept and dropped later", name,
+		            strerrordesc_np(error));
+	j->cannot_drop = true;
+	j->drop_ns = retry_time(j);
+}
+
 /* Reused where one is wanted, else removed. */
-static void drop(struct journal *j, uint64_t number)
+static int drop(struct journal *j, uint64_t number)
 {
 	uint64_t next = atomic_load_explicit(&j->prepared, memory_order_relaxed) + 1;
 	if (slot_of(j, number)->number == number)
 		segment_close(slot_of(j, number));
 	bool is_reused = wants_file(j, next) && has_the_size(j, number);
+	int error = fault(j, JOURNAL_STEP_drop);
+	if (error == 0)
+		error = is_reused ? segment_rename(j->lock.directory, number, next) : segment_remove(j->lock.directory, number);
+	if (error != 0 || !is_reused)
+		return error;
 	/* Cheaper than the rest of one that is being made. */
-	if (is_reused)
-		segment_make_abort(&j->making, j->lock.directory);
-	int error = is_reused ? segment_rename(j->lock.directory, number, next) : segment_remove(j->lock.directory, number);
-	if (error != 0)
-		cannot_make(j, error);
-	else if (is_reused)
-		is_prepared(j, next);
+	segment_make_abort(&j->making, j->lock.directory);
+	is_prepared(j, next);
+	return 0;
 }
 
 /* One file a time. */
 static bool drop_step(struct journal *j)
 {
-	uint64_t number = take_dropped(j);
-	if (number == 0)
+	if (clock_monotonic_ns() < j->drop_ns)
 		return false;
-	drop(j, number);
-	pthread_mutex_lock(&j->control);
-	j->is_dropping = false;
-	pthread_mutex_unlock(&j->control);
+	struct begun_file file = take_dropped(j);
+	if (file.number == 0)
+		return false;
+	int error = drop(j, file.number);
+	/* If only the sync failed it is gone, though after a power loss it may be there once more. */
+	bool is_there = error != 0 && segment_is_there(j->lock.directory, file.number);
+	end_drop(j, file, is_there);
+	if (is_there) {
+		cannot_drop(j, file.number, error);
+		return false;
+	}
+	if (j->cannot_drop)
+		log_info("journal", "files that are not needed are dropped again");
+	j->cannot_drop = false;
 	return true;
 }
 
@@ -496,8 +530,13 @@ static int64_t rest_ms(struct journal *j)
 		wait = sync_due_ms(j);
 	else if (may_mark(j))
 		wait = REST_MS;
-	int64_t make_ms = left_ms(j->make_ns);
-	return make_ms == 0 ? wait : earlier(wait, make_ms);
+	const int64_t again_ns[] = {j->make_ns, j->drop_ns};
+	for (size_t i = 0; i < COUNT_OF(again_ns); i++) {
+		int64_t again_ms = left_ms(again_ns[i]);
+		if (again_ms != 0)
+			wait = earlier(wait, again_ms);
+	}
+	return wait;
 }
 
 static void work_once(struct journal *j)

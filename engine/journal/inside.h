@@ -88,7 +88,8 @@ struct journal {
 	uint64_t marked;      /* sequence of the last mark */
 	unsigned mark_turn;
 	int64_t synced_ns;
-	int64_t make_ns, repair_ns; /* not before: make the next file, write again what failed */
+	int64_t make_ns, drop_ns, repair_ns; /* not before: make the next file, drop the oldest, write again what failed */
+	bool cannot_drop;     /* which was said */
 	size_t group_bytes;   /* of the last flush */
 	_Atomic uint64_t flushes, flushed_bytes, failures;
 

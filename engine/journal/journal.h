@@ -48,7 +48,7 @@ enum journal_durability { JOURNAL_always, JOURNAL_interval, JOURNAL_none };
 	  "Changes that may wait for the disk (a power of two); beyond it they are answered journal_full.")
 
 /* What the flusher is about to do, for tests that make it fail. */
-enum journal_step { JOURNAL_STEP_prepare, JOURNAL_STEP_write, JOURNAL_STEP_sync };
+enum journal_step { JOURNAL_STEP_prepare, JOURNAL_STEP_write, JOURNAL_STEP_sync, JOURNAL_STEP_drop, JOURNAL_STEPS };
 
 struct journal_options {
 	JOURNAL_OPTIONS(OPTION_MEMBER)
@@ -175,7 +175,8 @@ struct journal_file {
 /* The oldest first, at most so many; how many there are. */
 size_t journal_files(struct journal *journal, struct journal_file *files, size_t capacity);
 
-/* Records below sequence are needed no more: whole files of them are reused or removed, soon. */
+/* Records below sequence are needed no more: whole files of them are reused or removed, soon. One with which that fails
+ * (said once) stays, counted and readable, and is tried again. */
 void journal_drop_before(struct journal *journal, uint64_t sequence);
 
 struct journal_stat {

@@ -106,7 +106,12 @@ int segment_rename(int directory, uint64_t from, uint64_t to)
 	char old[SEGMENT_NAME_BYTES], new[SEGMENT_NAME_BYTES];
 	segment_name(from, old);
 	segment_name(to, new);
-	return renameat(directory, old, directory, new) == 0 ? sync_directory(directory) : errno;
+	if (renameat(directory, old, directory, new) != 0)
+		return errno;
+	int error = sync_directory(directory);
+	if (error != 0)
+		(void)renameat(directory, new, directory, old);
+	return error;
 }
 
 int segment_remove(int directory, uint64_t number)
@@ -114,6 +119,13 @@ int segment_remove(int directory, uint64_t number)
 	char name[SEGMENT_NAME_BYTES];
 	segment_name(number, name);
 	return unlinkat(directory, name, 0) == 0 ? sync_directory(directory) : errno;
+}
+
+bool segment_is_there(int directory, uint64_t number)
+{
+	char name[SEGMENT_NAME_BYTES];
+	segment_name(number, name);
+	return faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 /* ---- making files ----------------------------------------------------------------- */

@@ -52,8 +52,11 @@ void segment_make_abort(struct segment_making *m, int directory);
 /* Writes zeros from where a file ends to its size, and syncs. */
 int segment_extend(int directory, uint64_t number, size_t size);
 
+/* Durable, or the file has its old name. */
 int segment_rename(int directory, uint64_t from, uint64_t to);
+/* After an error it may be gone, too: then only that is not durable. */
 int segment_remove(int directory, uint64_t number);
+bool segment_is_there(int directory, uint64_t number);
 
 int segment_open(struct segment *s, const char *directory, uint64_t number);
 void segment_close(struct segment *s);

@@ -16,7 +16,7 @@ static void set_fault(struct world *w, enum journal_step step, int error)
 
 static void mend(struct world *w)
 {
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < JOURNAL_STEPS; i++)
 		atomic_store(&w->fault[i], 0);
 	for (unsigned i = 0; i < 20000; i++) {
 		struct journal_stat stat;
@@ -230,7 +230,7 @@ void world_crash(struct world *w)
 	if (world_one_in(w, 2))
 		world_crash_in_snapshot(w);
 	world_stop(w);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < JOURNAL_STEPS; i++)
 		atomic_store(&w->fault[i], 0);
 	w->is_broken = false;
 	forget(w);

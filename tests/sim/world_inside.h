@@ -74,7 +74,7 @@ struct world {
 	struct snapshot_options snapshot_options;
 	struct shard_clock clock;
 	int64_t now_ns, unix_offset_ms, swept_ns;
-	atomic_int fault[3]; /* by enum journal_step */
+	atomic_int fault[JOURNAL_STEPS];
 	uint64_t first_seq;       /* of the journal */
 	unsigned unsettled_bytes; /* of changes, at most */
 	/* snapshots: steps of the one that is made, the one that fails, the one at which the process is gone */

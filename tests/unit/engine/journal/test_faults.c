@@ -8,6 +8,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/journal/record.h"
+#include "engine/journal/segment.h"
 #include "tests/support/journal_files.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ struct bench {
 	struct journal *journal;
 	struct journal_report report;
 	struct checker checker;
-	_Atomic int sync_error, write_error, prepare_error;
+	_Atomic int sync_error, write_error, prepare_error, drop_error;
+	_Atomic unsigned drops; /* that were tried */
 	/* Any step fails now and then, and syncs that fail lose blocks. */
 	_Atomic bool is_shaky;
 	struct random shakes, shakes_of_writer;
@@ -90,7 +92,11 @@ static void lose_what_was_not_durable(struct bench *b)
 static int fault(void *context, enum journal_step step)
 {
 	struct bench *b = context;
-	int error = step == JOURNAL_STEP_sync ? b->sync_error : step == JOURNAL_STEP_write ? b->write_error : b->prepare_error;
+	int error = step == JOURNAL_STEP_sync    ? b->sync_error
+	            : step == JOURNAL_STEP_write ? b->write_error
+	            : step == JOURNAL_STEP_drop  ? b->drop_error
+	                                         : b->prepare_error;
+	b->drops += step == JOURNAL_STEP_drop;
 	if (error == 0 && b->is_shaky && random_below(&b->shakes, 3) == 0)
 		error = random_below(&b->shakes, 2) == 0 ? EIO : ENOSPC;
 	if (error == 0 || step != JOURNAL_STEP_sync || !b->is_shaky)
@@ -292,6 +298,122 @@ static void a_file_that_cannot_be_made_is_tried_again(void **state)
 	open_bench(b, last);
 }
 
+/* ---- files that cannot be dropped ---------------------------------------------------------- */
+
+static size_t files_of(const char *folder)
+{
+	static uint64_t numbers[SEGMENT_FILES_MAX];
+	size_t count = 0;
+	int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(segment_list(directory, numbers, SEGMENT_FILES_MAX, &count, false), 0);
+	close(directory);
+	return count;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+	unsigned count = 0;
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
+}
+
+/* Where the log goes from now on, and back. */
+static int begin_log(const char *path)
+{
+	int before = dup(STDERR_FILENO);
+	int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(before >= 0 && file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO);
+	close(file);
+	return before;
+}
+
+static char *end_log(int before, const char *path)
+{
+	size_t bytes;
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+	char *text = (char *)load_file(path, &bytes);
+	text[bytes] = '\0';
+	return text;
+}
+
+static struct journal_stat settled(struct bench *b, bool is_at_rest)
+{
+	struct journal_stat stat;
+	unsigned tries = 0;
+	do {
+		clock_sleep_ms(1);
+		journal_stat(b->journal, &stat);
+	} while ((stat.is_at_rest != is_at_rest || stat.files_ahead != 2) && ++tries < 10000);
+	assert_int_equal(stat.is_at_rest, is_at_rest);
+	assert_int_equal(stat.bytes, files_of(b->folder) * FILES_SEGMENT_BYTES);
+	return stat;
+}
+
+static void a_file_that_cannot_be_dropped_stays(void **state)
+{
+	struct bench *b = *state;
+	struct checker checker = {0};
+	char path[FILES_PATH_BYTES + 8];
+	uint64_t last = 0, read;
+	b->options.retry_ms = 2;
+	b->drop_error = EACCES;
+	open_bench(b, 0);
+	assert_true(append_records(b->journal, &last, 12000, 100));
+	assert_true(wait_durable(b->journal, last));
+	struct journal_stat before = settled(b, true);
+	assert_true(before.files > 4);
+
+	snprintf(path, sizeof path, "%s/log", b->folder);
+	int stderr_before = begin_log(path);
+	journal_drop_before(b->journal, last);
+	for (unsigned i = 0; i < 10000 && b->drops < 10; i++)
+		clock_sleep_ms(1);
+	assert_true(b->drops >= 10);
+	b->drops = 0;
+	b->drop_error = EIO;
+	struct journal_stat stat = settled(b, false);
+	assert_int_equal(stat.first, 1);
+	assert_int_equal(stat.files, before.files);
+	assert_false(stat.is_failed);
+	/* It goes on, and the file is as good as ever. */
+	assert_true(append_records(b->journal, &last, 100, 10));
+	assert_true(wait_durable(b->journal, last));
+	assert_int_equal(journal_read(b->journal, 0, UINT32_MAX, check_record, &checker, &read), STATUS_ok);
+	assert_int_equal(read, last);
+	assert_int_equal(checker.wrong, 0);
+
+	b->drop_error = 0;
+	stat = settled(b, true);
+	assert_int_equal(stat.files, 1);
+	char *log = end_log(stderr_before, path);
+	if (count_of(log, "0000000000000001.journal is not needed any more and cannot be dropped: Permission denied") != 1 ||
+	    count_of(log, "cannot be dropped") != 1 || count_of(log, "are dropped again") != 1)
+		fail_msg("%s", log);
+	free(log);
+	journal_close(&b->journal);
+	assert_int_equal(journal_verify(b->folder, stat.first - 1, NULL, NULL, &b->report), STATUS_ok);
+	assert_int_equal(b->report.first, stat.first);
+	assert_int_equal(b->report.last, last);
+}
+
+/* An O_PATH descriptor names files and syncs nothing. */
+static void a_name_that_is_not_durable_is_taken_back(void **state)
+{
+	struct bench *b = *state;
+	open_bench(b, 0);
+	journal_close(&b->journal);
+	int directory = open(b->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(segment_is_there(directory, 1));
+	assert_int_equal(segment_rename(directory, 1, 9), EBADF);
+	assert_true(segment_is_there(directory, 1));
+	assert_false(segment_is_there(directory, 9));
+	assert_int_equal(segment_remove(directory, 1), EBADF);
+	assert_false(segment_is_there(directory, 1));
+	close(directory);
+}
+
 static void a_journal_that_cannot_begin_says_so(void **state)
 {
 	struct bench *b = *state;
@@ -436,6 +558,8 @@ int main(void)
 		fault_test(closing_tries_a_last_time),
 		fault_test(failures_at_any_moment_lose_nothing),
 		fault_test(a_file_that_cannot_be_made_is_tried_again),
+		fault_test(a_file_that_cannot_be_dropped_stays),
+		fault_test(a_name_that_is_not_durable_is_taken_back),
 		fault_test(a_journal_that_cannot_begin_says_so),
 		fault_test(a_full_disk_is_survived),
 	};
