@@ -147,7 +147,7 @@ static void what_was_dropped_is_not_found(void **state)
 	do {
 		clock_sleep_ms(1);
 		journal_stat(b->journal, &stat);
-	} while (stat.files > 2);
+	} while (!stat.is_at_rest);
 	assert_int_equal(journal_fetch(b->journal, b->place[1], check_record, &checker), STATUS_not_found);
 	/* Its file is gone, but the ring still has it. */
 	fetch_right(b, stat.first - 1);

@@ -432,7 +432,7 @@ static void torn_group(struct bench *b, uint64_t durable, uint64_t more, size_t 
 	do {
 		clock_sleep_ms(1);
 		journal_stat(b->journal, &stat);
-	} while (stat.files_ahead < 2 || (is_recycled && stat.files > 2));
+	} while (!stat.is_at_rest);
 	/* A mark is written at rest, once; let it not come between: wait for its sync, or until it was there before. */
 	unsigned before = atomic_load(&b->syncs);
 	for (unsigned i = 0; i < 1000 && atomic_load(&b->syncs) == before; i++)
