@@ -6,6 +6,7 @@
 #include "cmd/trovectl/ledger_sqlite.h"
 #include "cmd/trovectl/time_text.h"
 #include "engine/base/check.h"
+#include "engine/base/folder.h"
 #include "proto/json_write.h"
 
 #include <errno.h>
@@ -189,22 +190,16 @@ static bool close_text(struct writing *w, bool is_whole)
 	return is_ok;
 }
 
-/* Its bytes before its name: after a power loss it is there as a whole, or not at all. */
-static bool name_durably(const char *making, const char *name, char *problem, size_t capacity)
+/* Synced first: else a power loss may leave the name on half a file. */
+static int take_name(const struct writing *w)
 {
-	char folder[PATH_BYTES];
-	const char *slash = strrchr(name, '/');
-	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - name) + 1, slash == NULL ? "." : name);
-	int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int file = directory < 0 ? -1 : open(making, O_RDONLY | O_CLOEXEC);
-	bool is_done = file >= 0 && fsync(file) == 0 && rename(making, name) == 0 && fsync(directory) == 0;
-	if (!is_done)
-		snprintf(problem, capacity, "%s", strerror(errno));
+	int file = open(w->making, O_RDONLY | O_CLOEXEC);
+	int error = file >= 0 && fsync(file) == 0 ? 0 : errno;
 	if (file >= 0)
 		close(file);
-	if (directory >= 0)
-		close(directory);
-	return is_done;
+	if (error == 0 && rename(w->making, w->options.output) != 0)
+		error = errno;
+	return error == 0 ? folder_sync_file_name(w->options.output) : error;
 }
 
 /* EX_OK, also where nothing was to be kept; else it cannot be written, which is said. */
@@ -218,8 +213,11 @@ static int close_output(struct writing *w, bool is_whole)
 		is_ok = false;
 		snprintf(problem, sizeof problem, "%s", strerror(errno));
 	}
-	if (is_ok && is_whole && w->options.output != NULL)
-		is_ok = name_durably(w->making, w->options.output, problem, sizeof problem);
+	int error = is_ok && is_whole && w->options.output != NULL ? take_name(w) : 0;
+	if (error != 0) {
+		is_ok = false;
+		snprintf(problem, sizeof problem, "%s", strerror(error));
+	}
 	if (w->options.output != NULL && (!is_ok || !is_whole))
 		(void)unlink(w->making);
 	if (is_ok || !is_whole)

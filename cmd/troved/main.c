@@ -7,6 +7,7 @@
 #include "cmd/troved/service.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/folder.h"
 #include "engine/base/log.h"
 #include "engine/base/probe.h"
 #include "engine/base/process.h"
@@ -201,11 +202,18 @@ static int setup_directory(const struct configuration *c)
 {
 	const char *path = c->service.data_directory;
 	char text[2 * OPTION_TEXT_BYTES + 128];
-	if (mkdir(path, 0750) == 0 || errno == EEXIST)
+	if (mkdir(path, 0750) != 0 && errno != EEXIST) {
+		snprintf(text, sizeof text, "data.directory: cannot make %s: %s; choose another, e.g. --set data.directory=/tmp/trove",
+		         path, strerror(errno));
+		return fail(EX_CONFIG, text);
+	}
+	/* Each time: who made it may have been killed, or be a script. */
+	int error = folder_sync_name(path);
+	if (error == 0)
 		return EX_OK;
-	snprintf(text, sizeof text, "data.directory: cannot make %s: %s; choose another, e.g. --set data.directory=/tmp/trove",
-	         path, strerror(errno));
-	return fail(EX_CONFIG, text);
+	snprintf(text, sizeof text, "data.directory: the name of %s cannot be synced: %s; after a power loss it might not be there",
+	         path, strerror(error));
+	return fail(EX_IOERR, text);
 }
 
 /* On the journal's thread. */

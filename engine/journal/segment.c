@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -418,6 +419,12 @@ int segment_lock_open(struct segment_lock *lock, const char *directory, bool is_
 		int error = errno;
 		snprintf(text, capacity, "cannot make %s: %s", directory, strerrordesc_np(error));
 		return error;
+	}
+	int unsynced = is_reader ? 0 : folder_sync_name(directory);
+	if (unsynced != 0) {
+		snprintf(text, capacity, "the name of %s cannot be synced: %s; after a power loss it might not be there", directory,
+		         strerrordesc_np(unsynced));
+		return unsynced;
 	}
 	lock->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock->directory < 0) {

@@ -82,7 +82,7 @@ int segment_view_open(struct segment_view *v, int directory, uint64_t number, bo
 int segment_view_read(struct segment_view *v, size_t offset, size_t count);
 void segment_view_close(struct segment_view *v);
 
-/* The directory, made if need be, and its lock file. EWOULDBLOCK: another process has it; text
+/* The directory, made if need be and its name synced, and its lock file. EWOULDBLOCK: another process has it; text
  * says which. `is_reader` makes nothing and shares the lock with other readers. */
 struct segment_lock {
 	int directory, file;

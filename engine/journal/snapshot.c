@@ -79,6 +79,7 @@ status snapshots_open(struct snapshots *s, const struct snapshot_options *o)
 	s->holding = (struct holding){.name = "snapshot chunk", .kind = HOLDING_buffer};
 	if (s->options.chunk_bytes == 0 || s->options.chunk_bytes > SNAPSHOT_CHUNK_BYTES)
 		s->options.chunk_bytes = SNAPSHOT_CHUNK_BYTES;
+	/* Its name is synced when the journal in it is opened. */
 	if (!o->is_reader && mkdir(o->directory, 0700) != 0 && errno != EEXIST)
 		return snapshot_refused_by_system(s, errno, "make", "");
 	s->directory = open(o->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

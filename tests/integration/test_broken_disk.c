@@ -52,13 +52,15 @@ static unsigned count_of(const char *text, const char *what)
 	return count;
 }
 
-static void assert_says_once(const struct service *s, const char *what)
+static void assert_says(const struct service *s, const char *what, unsigned times)
 {
 	char *log = service_log(s);
-	if (count_of(log, what) != 1)
-		fail_msg("expected once \"%s\" in the log:\n%s", what, log);
+	if (count_of(log, what) != times)
+		fail_msg("expected %u times \"%s\" in the log:\n%s", times, what, log);
 	free(log);
 }
+
+static void assert_says_once(const struct service *s, const char *what) { assert_says(s, what, 1); }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------- */
 
@@ -121,19 +123,35 @@ struct faults {
 	char folder[160];
 };
 
-static void place_with(struct faults *f, const char *const *sets)
+/* Those that start now are on a bad disk. */
+static void preload(void)
 {
 	char library[512];
+	snprintf(library, sizeof library, "%s/tests/support/preload/faults.so", getenv("TROVE_BUILD"));
+	setenv("LD_PRELOAD", library, 1);
+	/* Its runtime is loaded second, which does no harm here. */
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+}
+
+static void place_only(struct faults *f)
+{
 	service_place(&f->service);
 	snprintf(f->folder, sizeof f->folder, "%s/faults", f->service.folder);
 	assert_int_equal(mkdir(f->folder, 0700), 0);
-	snprintf(library, sizeof library, "%s/tests/support/preload/faults.so", getenv("TROVE_BUILD"));
-	setenv("LD_PRELOAD", library, 1);
 	setenv("TROVE_FAULTS", f->folder, 1);
-	/* Its runtime is loaded second, which does no harm here. */
-	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+}
+
+static void again_with(struct faults *f, const char *const *sets)
+{
+	preload();
 	service_again(&f->service, sets);
 	unsetenv("LD_PRELOAD");
+}
+
+static void place_with(struct faults *f, const char *const *sets)
+{
+	place_only(f);
+	again_with(f, sets);
 }
 
 static void place(struct faults *f) { place_with(f, small); }
@@ -484,11 +502,7 @@ static void a_clock_that_jumps(void **state)
 	/* The clock stays back: time still goes on, and a restart does not turn it back either. */
 	turn(&f, "clock", "-3600000");
 	service_stop(&f.service, SIGKILL);
-	char library[512];
-	snprintf(library, sizeof library, "%s/tests/support/preload/faults.so", getenv("TROVE_BUILD"));
-	setenv("LD_PRELOAD", library, 1);
-	service_again(&f.service, small);
-	unsetenv("LD_PRELOAD");
+	again_with(&f, small);
 	peer_close(&p);
 	peer_close(&sub);
 	assert_true(peer_open(&p, f.service.port) && peer_subscribe(&sub, (uint16_t)(f.service.port + 2)));
@@ -630,6 +644,32 @@ static void a_directory_that_is_in_use(void **state)
 	assert_int_equal(service_stop(&first, SIGTERM), 0);
 }
 
+/* The folders of a new service: a start that cannot make their names durable acknowledges nothing. */
+static void a_name_that_is_not_durable(void **state)
+{
+	struct faults f;
+	char data[192], set[256], above[192];
+	(void)state;
+	place_only(&f);
+	snprintf(data, sizeof data, "%s/new", f.service.folder);
+	snprintf(set, sizeof set, "data.directory=%s", data);
+	const char *const *sets = with(set, NULL, NULL);
+	preload();
+	/* Twice: it is there then, and not more durable. */
+	for (unsigned i = 1; i <= 2; i++) {
+		snprintf(above, sizeof above, "EIO %s", f.service.folder);
+		turn(&f, "sync", above);
+		assert_int_equal(service_refused(&f.service, sets), 74);
+		assert_says(&f.service, "/new cannot be synced: Input/output error", i);
+		turn(&f, "sync", "EIO /new");
+		assert_int_equal(service_refused(&f.service, sets), 74);
+		assert_says(&f.service, "/new/journal cannot be synced: Input/output error", i);
+	}
+	turn(&f, "sync", NULL);
+	again_with(&f, sets);
+	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +680,7 @@ int main(void)
 		cmocka_unit_test(a_disk_that_comes_back_during_a_stop),
 		cmocka_unit_test(a_clock_that_jumps),    cmocka_unit_test(a_full_disk),
 		cmocka_unit_test(a_read_only_directory), cmocka_unit_test(a_directory_that_is_in_use),
+		cmocka_unit_test(a_name_that_is_not_durable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,23 +118,20 @@ run 64 'no directory' "$ctl" ledger
 run 66 'no journal' "$ctl" ledger --data "$work"
 run 73 'no folder to write to' "$ctl" ledger --data "$work/data" --output "$work/none/x.csv"
 
-# A file has its name only when it would survive a power loss, of any format.
-mkdir "$work/faults" "$work/synced"
-: >"$work/faults/sync"
-with_faults() { env LD_PRELOAD="$TROVE_BUILD/tests/support/preload/faults.so" TROVE_FAULTS="$work/faults" "$@"; }
+# A file has its name when it is on the disk. Of the folder it is said: the file is whole, and may be gone after a power loss.
+mkdir "$work/faults" "$work/disk"
+ledger_on_a_bad_disk() {
+	LD_PRELOAD=$TROVE_BUILD/tests/support/preload/faults.so TROVE_FAULTS=$work/faults ASAN_OPTIONS=verify_asan_link_order=0 \
+		"$ctl" ledger --data "$work/data" --format "$1" --output "$work/disk/$1"
+}
 for format in csv ndjson sqlite; do
-	: >"$work/faults/sync"
-	run 74 "$format: not synced" with_faults "$ctl" ledger --data "$work/data" --format $format --output "$work/synced/ledger"
-	holds "$format: said" 'Input/output error' "$work/err"
-	equal "$format: no file" '' "$(ls "$work/synced")"
-	# The bytes are, the name is not.
-	echo 1 >"$work/faults/sync"
-	run 74 "$format: its folder not synced" \
-		with_faults "$ctl" ledger --data "$work/data" --format $format --output "$work/synced/ledger"
-	equal "$format: a whole file" ledger "$(ls "$work/synced")"
-	echo 2 >"$work/faults/sync"
-	run 0 "$format: both synced" with_faults "$ctl" ledger --data "$work/data" --format $format --output "$work/synced/ledger"
-	rm "$work/synced/ledger"
+	printf 'EIO .making' >"$work/faults/sync"
+	run 74 "$format: the disk does not take it" ledger_on_a_bad_disk $format
+	equal "$format: nothing is left" '' "$(ls "$work/disk")"
+	printf 'EIO /disk' >"$work/faults/sync"
+	run 74 "$format: the disk does not take its name" ledger_on_a_bad_disk $format
+	equal "$format: it is there" $format "$(ls "$work/disk")"
+	rm "$work/faults/sync" "$work/disk/$format"
 done
 
 # Something is wrong with the journal.

@@ -1,7 +1,8 @@
 /*
  * Loaded before a troved by LD_PRELOAD: what a bad disk and a bad clock do. Files in the folder TROVE_FAULTS switch it:
- *   sync    fsync, fdatasync and msync fail with EIO; with a number in it, after so many that do not
+ *   sync    fsync, fdatasync and msync fail with EIO
  *   slow    they take as many milliseconds longer as stand in it, or until it is gone
+ *           in both a word may be followed by the end of a path: then only fsync, of files that are called so
  *   write   pwrite fails with EIO
  *   clock   CLOCK_REALTIME is off by so many milliseconds as stand in it
  */
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -40,33 +42,56 @@ static int fail(void)
 	return -1;
 }
 
+enum { SWITCH_BYTES = 512 };
+
+static void read_switch(const char *name, char text[SWITCH_BYTES])
+{
+	char path[512];
+	const char *folder = getenv("TROVE_FAULTS");
+	text[0] = '\0';
+	snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "", name);
+	int fd = folder == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, SWITCH_BYTES - 1) : 0;
+	text[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The number that stands in the file; 0: there is none. */
 static int64_t number_in(const char *name)
 {
-	char path[512], text[32] = "";
-	const char *folder = getenv("TROVE_FAULTS");
-	snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "", name);
-	int fd = folder == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && read(fd, text, sizeof text - 1) < 0)
-		text[0] = '\0';
-	if (fd >= 0)
-		close(fd);
+	char text[SWITCH_BYTES];
+	read_switch(name, text);
 	return strtoll(text, NULL, 10);
 }
 
-static bool sync_fails(void)
+/* Whether what stands in the file speaks of this one. fd -1: memory. */
+static bool is_meant(const char *name, int fd)
 {
-	for (int64_t slept = 0; slept < number_in("slow"); slept += 5)
-		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-	static _Atomic int64_t syncs;
-	return is_on("sync") && syncs++ >= number_in("sync");
+	char text[SWITCH_BYTES], link[64], path[SWITCH_BYTES];
+	read_switch(name, text);
+	const char *end = strchr(text, ' ');
+	if (end++ == NULL)
+		return true;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof path - 1);
+	path[n > 0 ? n : 0] = '\0';
+	size_t bytes = strlen(path), wanted = strlen(end);
+	return bytes >= wanted && strcmp(path + bytes - wanted, end) == 0;
 }
 
-VISIBLE int fsync(int fd) { return sync_fails() ? fail() : ((int (*)(int))next("fsync"))(fd); }
-VISIBLE int fdatasync(int fd) { return sync_fails() ? fail() : ((int (*)(int))next("fdatasync"))(fd); }
+static bool sync_fails(int fd)
+{
+	for (int64_t slept = 0; slept < number_in("slow") && is_meant("slow", fd); slept += 5)
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	return is_on("sync") && is_meant("sync", fd);
+}
+
+VISIBLE int fsync(int fd) { return sync_fails(fd) ? fail() : ((int (*)(int))next("fsync"))(fd); }
+VISIBLE int fdatasync(int fd) { return sync_fails(fd) ? fail() : ((int (*)(int))next("fdatasync"))(fd); }
 VISIBLE int msync(void *at, size_t bytes, int flags)
 {
-	return sync_fails() ? fail() : ((int (*)(void *, size_t, int))next("msync"))(at, bytes, flags);
+	return sync_fails(-1) ? fail() : ((int (*)(void *, size_t, int))next("msync"))(at, bytes, flags);
 }
 
 typedef ssize_t write_at(int, const void *, size_t, off_t);
