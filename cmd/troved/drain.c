@@ -2,17 +2,26 @@
  * A stop, step by step: not ready but serving; then no new requests; when what was in flight is answered, the state rests:
  * it is flushed and a snapshot is made; then the sockets close, and the receipt says what became of everything.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "cmd/troved/service.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/thread.h"
+#include "engine/memory/heap.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+enum { WATCH_MS = 50 };
+enum : int64_t { LEAVE_NS = 5000000000 };
 enum { TICK_MS = 20, TURN_MS = 5, LINGER_MS = 100, FLUSH_LEAST_MS = 500, CLOSE_TURNS = 1000, AGREE_MS = 2000 };
 
 void service_announce(struct service *service, const char *state)
@@ -26,6 +35,46 @@ static void set_timer(struct service *service, int64_t ms)
 {
 	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	evtimer_add(service->timer, &wait);
+}
+
+/* ---- a disk that does not answer -------------------------------------------------- */
+
+/* Threads that are in a sync or a read do not end before the disk answers, and whoever waits for them does not either. */
+static void *watch(void *argument)
+{
+	struct drain *drain = argument;
+	thread_name("trove-stop");
+	heap_exempt_thread();
+	while (clock_monotonic_ns() < atomic_load(&drain->leave_ns))
+		clock_sleep_ms(WATCH_MS);
+	log_error("service", "the stop takes too long, as if the disk did not answer: it ends now, without %s",
+	          atomic_load(&drain->unwritten));
+	_exit(EX_IOERR);
+}
+
+/* From now on: what is not written if it ends by that. */
+static void note_unwritten(struct service *service, const char *what) { atomic_store(&service->drain.unwritten, what); }
+
+/* After that time, which is not prolonged, and some more. */
+static void leave_in_time(struct service *service, int64_t ms)
+{
+	struct drain *drain = &service->drain;
+	int64_t leave_ns = clock_monotonic_ns() + ms * 1000000 + LEAVE_NS;
+	sigset_t all, before;
+	pthread_t thread;
+	if (drain->leave_ns == 0 || leave_ns < drain->leave_ns)
+		atomic_store(&drain->leave_ns, leave_ns);
+	if (drain->is_watched)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&thread, NULL, watch, drain);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	drain->is_watched = error == 0;
+	if (error == 0)
+		pthread_detach(thread);
+	else
+		log_warning("service", "no thread to watch the stop: %s; should the disk hang, so does it", strerrordesc_np(error));
 }
 
 /* ---- the steps -------------------------------------------------------------------- */
@@ -57,6 +106,8 @@ static void start_clock(struct service *service, int64_t limit_ms)
 static void refuse_new(struct service *service)
 {
 	start_clock(service, service->configuration.service.drain_timeout_ms);
+	note_unwritten(service, "a last snapshot and the receipt");
+	leave_in_time(service, left_ms(service));
 	if (hands_over(service)) {
 		admin_set_reason(service->admin, ADMIN_REASON_draining, true);
 		net_hand_over(service->net);
@@ -205,21 +256,6 @@ static void close_sockets(struct service *service, struct net_tally *tally)
 	}
 }
 
-enum { LEAVE_S = 5 };
-
-static void leave(int number)
-{
-	(void)number;
-	_exit(EX_IOERR);
-}
-
-/* Threads that are in a sync do not end before the disk answers. Who waits for an answer has none, and asks again. */
-static void leave_in_time(void)
-{
-	signal(SIGALRM, leave);
-	alarm(LEAVE_S);
-}
-
 void service_end(struct service *service)
 {
 	struct receipt *receipt = &service->drain.receipt;
@@ -227,9 +263,15 @@ void service_end(struct service *service)
 	char text[RECEIPT_TEXT_BYTES];
 	if (service->drain.step < DRAIN_linger)
 		clock_sleep_ms(LINGER_MS); /* as there */
+	note_unwritten(service, "a last snapshot and the receipt");
+	leave_in_time(service, left_ms(service) + FLUSH_LEAST_MS); /* a second signal may come before all else */
 	service->drain.is_durable = shard_rest(service->shard, FLUSH_LEAST_MS);
-	if (!service->drain.is_durable)
-		leave_in_time();
+	if (service->drain.is_durable) {
+		note_unwritten(service, "the receipt: the next start does not compare its state");
+	} else {
+		note_unwritten(service, "the last changes, which were acknowledged to nobody, and the receipt");
+		leave_in_time(service, 0);
+	}
 	take_over_say_closing(&service->take_over);
 	close_sockets(service, &tally);
 	receipt->accepted = tally.accepted;
@@ -238,6 +280,8 @@ void service_end(struct service *service)
 	receipt->in_flight = tally.in_flight;
 	if (shard_write_receipt(service->shard, receipt, text) != STATUS_ok)
 		log_warning("service", "no receipt for the next start: %s", text);
+	else
+		note_unwritten(service, "the end of a snapshot or of a journal file; all changes are durable, the receipt is there");
 }
 
 void service_say_end(const struct service *service)

@@ -29,6 +29,9 @@ struct drain {
 	uint64_t offered;           /* last change that the snapshot is to hold which is offered */
 	struct receipt receipt;
 	bool is_durable;            /* all that was done; at the end */
+	bool is_watched;            /* a thread ends the process: */
+	_Atomic int64_t leave_ns;   /* then, */
+	_Atomic(const char *) unwritten; /* saying that this is missing */
 };
 
 struct service {

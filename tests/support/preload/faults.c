@@ -2,8 +2,9 @@
  * Loaded before a troved by LD_PRELOAD: what a bad disk and a bad clock do. Files in the folder TROVE_FAULTS switch it:
  *   sync    fsync, fdatasync and msync fail with EIO
  *   slow    they take as many milliseconds longer as stand in it, or until it is gone
- *           in both a word may be followed by the end of a path: then only fsync, of files that are called so
+ *   read    pread fails with EIO
  *   write   pwrite fails with EIO
+ *           In sync, slow and read a word may be followed by the end of a path: then it is fsync and pread of such files.
  *   clock   CLOCK_REALTIME is off by so many milliseconds as stand in it
  */
 #ifndef _GNU_SOURCE
@@ -80,10 +81,22 @@ static bool is_meant(const char *name, int fd)
 	return bytes >= wanted && strcmp(path + bytes - wanted, end) == 0;
 }
 
-static bool sync_fails(int fd)
+static bool is_of_files(const char *name)
+{
+	char text[SWITCH_BYTES];
+	read_switch(name, text);
+	return strchr(text, ' ') != NULL;
+}
+
+static void wait_as_slow(int fd)
 {
 	for (int64_t slept = 0; slept < number_in("slow") && is_meant("slow", fd); slept += 5)
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+}
+
+static bool sync_fails(int fd)
+{
+	wait_as_slow(fd);
 	return is_on("sync") && is_meant("sync", fd);
 }
 
@@ -93,6 +106,15 @@ VISIBLE int msync(void *at, size_t bytes, int flags)
 {
 	return sync_fails(-1) ? fail() : ((int (*)(void *, size_t, int))next("msync"))(at, bytes, flags);
 }
+
+typedef ssize_t read_at(int, void *, size_t, off_t);
+VISIBLE ssize_t pread(int fd, void *bytes, size_t count, off_t at)
+{
+	if (is_of_files("slow"))
+		wait_as_slow(fd);
+	return is_on("read") && is_meant("read", fd) ? fail() : ((read_at *)next("pread"))(fd, bytes, count, at);
+}
+VISIBLE ssize_t pread64(int fd, void *bytes, size_t count, off_t at) { return pread(fd, bytes, count, at); }
 
 typedef ssize_t write_at(int, const void *, size_t, off_t);
 VISIBLE ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
