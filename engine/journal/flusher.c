@@ -12,6 +12,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/probe.h"
+#include "engine/base/thread.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -563,6 +564,7 @@ static void work_once(struct journal *j)
 void *journal_flusher(void *journal)
 {
 	struct journal *j = journal;
+	thread_name("trove-flusher");
 	while (!atomic_load(&j->is_stopping))
 		work_once(j);
 	/* Once more, also after a failure. */

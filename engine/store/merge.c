@@ -14,6 +14,7 @@
  * whoever sees the new view sees at least that version.
  */
 #include "engine/base/clock.h"
+#include "engine/base/thread.h"
 #include "engine/memory/heap.h"
 #include "engine/store/inside.h"
 #include "engine/store/pack.h"
@@ -343,6 +344,7 @@ static void prepare_settle(struct store *store)
 static void *merger_main(void *argument)
 {
 	heap_exempt_thread(); /* it builds runs */
+	thread_name("trove-merger");
 	struct store *store = argument;
 	struct merge *m = calloc(1, sizeof *m);
 	CHECK(m != NULL, "no memory for the merger");

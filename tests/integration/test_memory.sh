@@ -13,10 +13,10 @@ http() { curl -s "http://127.0.0.1:$((port + 9))$1"; }
 traffic() {
 	"$bin/trovectl" replay config/demo_track.csv >"$work/replay" 2>&1 || not_ok "replay: $(tail -n 1 "$work/replay")"
 }
-# Faults of all threads but main (it serves HTTP) and the merger (it builds runs).
+# Faults of all threads but main and the merger (it builds runs).
 faults() {
 	for task in "/proc/$service/task"/*; do
-		case $(cat "$task/comm") in troved | *merge*) ;; *) sed 's/.*) //' "$task/stat" ;; esac
+		case $(cat "$task/comm") in troved | trove-merger) ;; *) sed 's/.*) //' "$task/stat" ;; esac
 	done | awk '{ minor += $8; major += $10 } END { print minor + 0, major + 0 }'
 }
 # ladder FILE: the sum of the rungs, the resident set, what is unexplained in per mille of it.
