@@ -1,8 +1,8 @@
 /*
  * The memory gate: a troved under full load whose working set changes all the time (near
  * and far queries, JSON batches, rewards put and removed, claims, carts and payments, peers
- * that come and go) stays within tests/integration/memory_budget, stops growing, and gives
- * back to its pools what it borrowed. A line that is exceeded names its owner.
+ * that come and go) stays within tests/integration/memory_budget, stops growing, hardly
+ * faults, and gives back to its pools what it borrowed. A line that is exceeded names its owner.
  * SOAK_SECONDS=600 (make soak) makes the same run a soak.
  */
 #include "engine/base/check.h"
@@ -11,6 +11,7 @@
 #include "engine/net/client.h"
 #include "tests/support/service.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -168,10 +169,64 @@ static double rung(const char *name)
 	return number_after(key, "bytes");
 }
 
+/* Minor faults of the threads whose names begin so. */
+static double faults_of(const struct service *s, const char *names)
+{
+	unsigned threads = 0;
+	double sum = 0;
+	char path[320], line[512];
+	snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
+	DIR *folder = opendir(path);
+	assert_non_null(folder);
+	for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+		snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)s->pid, entry->d_name);
+		FILE *f = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (f == NULL)
+			continue;
+		/* "13 (nng:task) S", parent, group, session, terminal, its group, flags, minor faults */
+		const char *name = fgets(line, sizeof line, f) == NULL ? NULL : strchr(line, '(');
+		const char *rest = name == NULL ? NULL : strrchr(name, ')');
+		unsigned long minor;
+		if (rest != NULL && strncmp(name + 1, names, strlen(names)) == 0 &&
+		    sscanf(rest, ") %*c %*s %*s %*s %*s %*s %*s %lu", &minor) == 1) {
+			sum += (double)minor;
+			threads++;
+		}
+		fclose(f);
+	}
+	closedir(folder);
+	if (threads == 0)
+		fail_msg("no thread is called %s", names);
+	return sum;
+}
+
+/* Who takes part in a message's way. */
+enum { ANSWERING, WRITER, FLUSHER, DATA_PLANE };
+static const struct {
+	const char *threads, *line;
+} data_plane[DATA_PLANE] = {
+	[ANSWERING] = {"nng:", "answering_faults"},
+	[WRITER] = {"trove-writer", "writer_faults"},
+	[FLUSHER] = {"trove-flusher", "flusher_faults"},
+};
+
+struct faults {
+	double of[DATA_PLANE], replies;
+};
+
+static struct faults read_faults(const struct service *s, const struct load *load)
+{
+	struct faults faults = {.replies = (double)load->replies};
+	for (unsigned i = 0; i < DATA_PLANE; i++)
+		faults.of[i] = faults_of(s, data_plane[i].threads);
+	return faults;
+}
+
 /* What cannot be read off one moment. */
 struct course {
 	double growth_bytes;
 	double major_faults_before; /* of the start: the program itself comes from disk */
+	struct faults half, end;    /* by the half, every shape of load was there more than once */
 };
 
 static double found_for(const char *name, const struct course *course)
@@ -186,6 +241,9 @@ static double found_for(const char *name, const struct course *course)
 		return number_after("\"allocator\"", "frozen_allocations_total");
 	if (strcmp(name, "major_faults") == 0)
 		return number_after("\"process\"", "major_faults") - course->major_faults_before;
+	for (unsigned i = 0; i < DATA_PLANE; i++)
+		if (strcmp(name, data_plane[i].line) == 0)
+			return 1000 * (course->end.of[i] - course->half.of[i]) / (course->end.replies - course->half.replies);
 	if (strcmp(name, "growth") == 0)
 		return course->growth_bytes / 1024;
 	if (strcmp(name, "unexplained") == 0) {
@@ -328,11 +386,14 @@ static void test_budget(void **state)
 	while ((double)(clock_monotonic_ns() - start) * 1e-9 < seconds) {
 		run_until(&load, service, clock_monotonic_ns() + (int64_t)(step * 1e9));
 		read_allocator(service);
+		if (course.half.replies == 0 && (double)(clock_monotonic_ns() - start) * 1e-9 >= seconds / 2)
+			course.half = read_faults(service, &load);
 		samples[count++] = (struct sample){(double)(clock_monotonic_ns() - start) * 1e-9,
 		                                   number_after("\"process\"", "resident_bytes")};
 		CHECK(count < SAMPLES_MAX, "too many samples");
 	}
-	/* The last part is judged: by then every shape of load was there more than once. */
+	course.end = read_faults(service, &load);
+	/* The last part is judged. */
 	unsigned first = count / 2;
 	double per_second = slope(samples, first, count);
 	double growth = per_second * (samples[count - 1].seconds - samples[first].seconds);
