@@ -46,6 +46,14 @@ struct begun_file {
 	uint64_t number, first_sequence;
 };
 
+/* Where a read may begin in a file: at the record that stands there. */
+struct read_place {
+	uint64_t number, offset, sequence;
+};
+/* Reads remember a place for each so many bytes that they came by, in a table that is overwritten; and where the last
+ * ones ended. */
+enum { READ_PLACES = 4096, READ_PLACE_BYTES = 1 << 20, READ_ENDS = 8 };
+
 struct journal {
 	struct journal_options options;
 	char directory[SEGMENT_PATH_BYTES];
@@ -98,8 +106,8 @@ struct journal {
 	struct begun_file files[FILES_MAX]; /* under control, like the rest; oldest first */
 	size_t file_count;
 	unsigned readers;      /* files must stay while there are any */
-	struct begun_file hint_file; /* where the last read ended */
-	uint64_t hint_offset;
+	struct read_place passed[READ_PLACES], ends[READ_ENDS];
+	unsigned next_end;
 	uint64_t unreadable; /* the file of which it was said last that a read of it failed; 0: none */
 	char text[512];
 	_Atomic bool is_persistent_memory;
@@ -141,6 +149,8 @@ static inline void ring_get(const struct journal *j, uint64_t place, void *bytes
 }
 
 void *journal_flusher(void *journal);
+/* Under control: where to begin to look for the record behind `after`. false: it is not in any file. */
+bool journal_find_start(struct journal *j, uint64_t after, struct read_place *start);
 /* Under control: the oldest file may go. durable: as far as the caller knows. */
 bool journal_may_drop(const struct journal *j, struct cut durable);
 /* Opens the file into its slot; errors go to the text. */

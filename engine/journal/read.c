@@ -11,51 +11,74 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where to begin to look for the record behind `after`. */
-struct start {
-	struct begun_file file;
-	uint64_t offset, sequence; /* of the record that stands there */
-};
+/* ---- where a read begins --------------------------------------------------------------------- */
 
-static bool find_start(struct journal *j, uint64_t after, struct start *start)
+/* Files that were made with another data.segment_bytes may share entries. */
+static uint64_t parts_of_file(const struct journal *j) { return j->segment_bytes / READ_PLACE_BYTES + 1; }
+
+static struct read_place *place_in(struct journal *j, uint64_t number, uint64_t part)
+{
+	return &j->passed[(number * parts_of_file(j) + part) % READ_PLACES];
+}
+
+static void begin_nearer(struct read_place *start, const struct read_place *known, uint64_t after)
+{
+	if (known->number == start->number && known->sequence > start->sequence && known->sequence <= after + 1)
+		*start = *known;
+}
+
+bool journal_find_start(struct journal *j, uint64_t after, struct read_place *start)
 {
 	size_t i = j->file_count;
 	while (i > 0 && j->files[i - 1].first_sequence > after + 1)
 		i--;
 	if (i == 0)
 		return false;
-	*start = (struct start){
-		.file = j->files[i - 1], .offset = JOURNAL_HEAD_BYTES, .sequence = j->files[i - 1].first_sequence};
-	/* The hint's sequence is that of the next record. */
-	if (j->hint_file.number == start->file.number && j->hint_file.first_sequence <= after + 1) {
-		start->offset = j->hint_offset;
-		start->sequence = j->hint_file.first_sequence;
-	}
+	const struct begun_file *file = &j->files[i - 1];
+	*start = (struct read_place){file->number, JOURNAL_HEAD_BYTES, file->first_sequence};
+	for (uint64_t part = 1; part < parts_of_file(j); part++)
+		begin_nearer(start, place_in(j, file->number, part), after);
+	for (unsigned end = 0; end < READ_ENDS; end++)
+		begin_nearer(start, &j->ends[end], after);
 	return true;
 }
 
-static bool enter(struct journal *j, uint64_t after, struct start *start)
+static bool enter(struct journal *j, uint64_t after, struct read_place *start)
 {
 	pthread_mutex_lock(&j->control);
-	bool is_there = find_start(j, after, start);
+	bool is_there = journal_find_start(j, after, start);
 	j->readers += is_there;
 	pthread_mutex_unlock(&j->control);
 	return is_there;
 }
 
-static void leave(struct journal *j, const struct start *end)
+/* Who goes on where one ended moves that end on. */
+static void leave(struct journal *j, const struct read_place *begin, const struct read_place *end)
 {
 	pthread_mutex_lock(&j->control);
 	j->readers--;
-	j->hint_file = (struct begun_file){.number = end->file.number, .first_sequence = end->sequence};
-	j->hint_offset = end->offset;
+	unsigned i = 0;
+	while (i < READ_ENDS && (j->ends[i].number != begin->number || j->ends[i].sequence != begin->sequence))
+		i++;
+	if (i == READ_ENDS)
+		i = j->next_end++ % READ_ENDS;
+	j->ends[i] = *end;
 	pthread_mutex_unlock(&j->control);
 	/* A drop may have waited for us. */
 	wakeup_signal(&j->work);
 }
 
+static void pass(struct journal *j, const struct read_place *at)
+{
+	pthread_mutex_lock(&j->control);
+	*place_in(j, at->number, at->offset / READ_PLACE_BYTES) = *at;
+	pthread_mutex_unlock(&j->control);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
 /* The record at the place, or NULL where the file has no more. An errno if the disk does not give it. */
-static int record_at(const struct journal *j, struct segment_view *view, const struct start *at,
+static int record_at(const struct journal *j, struct segment_view *view, const struct read_place *at,
                      const struct record_head **found)
 {
 	*found = NULL;
@@ -74,14 +97,14 @@ static int record_at(const struct journal *j, struct segment_view *view, const s
 }
 
 /* Once a file: who asks again and again must not fill the log. */
-static status cannot_read(struct journal *j, const struct start *at, int error)
+static status cannot_read(struct journal *j, const struct read_place *at, int error)
 {
 	char name[SEGMENT_NAME_BYTES];
 	pthread_mutex_lock(&j->control);
-	bool is_said = j->unreadable == at->file.number;
-	j->unreadable = at->file.number;
+	bool is_said = j->unreadable == at->number;
+	j->unreadable = at->number;
 	pthread_mutex_unlock(&j->control);
-	segment_name(at->file.number, name);
+	segment_name(at->number, name);
 	if (!is_said)
 		log_error("journal",
 		          "%s, offset %llu: cannot be read: %s; mend the device, or stop troved and put the file back from a copy", name,
@@ -95,12 +118,12 @@ static bool body_is_whole(const struct record_head *head)
 }
 
 /* Reads one file on. STATUS_malformed: the disk does not say any more what it said; STATUS_internal: it says nothing. */
-static status read_file(struct journal *j, struct start *at, uint64_t after, uint64_t end, journal_visitor *visit,
+static status read_file(struct journal *j, struct read_place *at, uint64_t after, uint64_t end, journal_visitor *visit,
                         void *context, uint64_t *last)
 {
 	struct segment_view view;
 	status read = STATUS_ok;
-	int error = segment_view_open(&view, j->lock.directory, at->file.number, false);
+	int error = segment_view_open(&view, j->lock.directory, at->number, false);
 	while (error == 0 && at->sequence <= end) {
 		const struct record_head *head;
 		error = record_at(j, &view, at, &head);
@@ -111,12 +134,15 @@ static status read_file(struct journal *j, struct start *at, uint64_t after, uin
 				read = STATUS_malformed;
 				break;
 			}
-			struct journal_record record = record_for_visit(head, at->file.number, at->offset);
+			struct journal_record record = record_for_visit(head, at->number, at->offset);
 			visit(context, &record);
 			*last = at->sequence;
 		}
+		uint64_t part = at->offset / READ_PLACE_BYTES;
 		at->offset += record_room(head->bytes);
 		at->sequence++;
+		if (at->offset / READ_PLACE_BYTES != part)
+			pass(j, at);
 	}
 	segment_view_close(&view);
 	return error == 0 ? read : cannot_read(j, at, error);
@@ -125,15 +151,16 @@ static status read_file(struct journal *j, struct start *at, uint64_t after, uin
 status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_visitor *visit, void *context,
                     uint64_t *last)
 {
-	struct start at;
+	struct read_place at, begin;
 	uint64_t end = journal_durable(j);
 	*last = after;
 	if (after >= end || limit == 0)
 		return STATUS_ok;
 	if (end - after > limit)
 		end = after + limit;
-	if (!enter(j, after, &at))
+	if (!enter(j, after, &begin))
 		return STATUS_not_found;
+	at = begin;
 	status read = STATUS_ok;
 	while (at.sequence <= end && read == STATUS_ok) {
 		uint64_t from = at.sequence;
@@ -141,18 +168,18 @@ status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_v
 		if (at.sequence > end || read != STATUS_ok)
 			break;
 		/* Readers hold the files: the next one is there unless the disk lost something. */
-		uint64_t number = at.file.number;
-		struct start next = {};
+		uint64_t number = at.number;
+		struct read_place next = {};
 		pthread_mutex_lock(&j->control);
-		bool is_there = find_start(j, at.sequence - 1, &next);
+		bool is_there = journal_find_start(j, at.sequence - 1, &next);
 		pthread_mutex_unlock(&j->control);
 		bool is_gap = from == at.sequence && next.sequence != at.sequence;
-		if (!is_there || next.file.number == number || is_gap)
+		if (!is_there || next.number == number || is_gap)
 			read = STATUS_malformed;
 		else
 			at = next;
 	}
-	leave(j, &at);
+	leave(j, &begin, &at);
 	return read;
 }
 

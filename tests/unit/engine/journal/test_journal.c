@@ -5,6 +5,8 @@
 #include "engine/journal/journal.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/random.h"
+#include "engine/journal/inside.h"
 #include "engine/journal/record.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/journal_files.h"
@@ -454,6 +456,57 @@ static void a_reader_keeps_the_files(void **state)
 	assert_true(stat.first > 1);
 }
 
+/* ---- where reads begin ---------------------------------------------------------------------------- */
+
+enum { MANY = 80000, READERS = READ_ENDS, LOOKS = 3000 };
+
+static void note_place(void *context, const struct journal_record *record)
+{
+	((uint64_t *)context)[record->sequence] = record->place;
+}
+
+static void a_read_begins_near_what_it_looks_for(void **state)
+{
+	struct bench *b = *state;
+	static uint64_t places[MANY + 1];
+	struct read_place start;
+	uint64_t last;
+	b->options.segment_bytes = 8 << 20;
+	open_bench(b);
+	append_durable(b, MANY, 500);
+	assert_int_equal(journal_read(b->journal, 0, UINT32_MAX, note_place, places, &last), STATUS_ok);
+	assert_int_equal(last, MANY);
+	struct random random = {.state = 6};
+	for (unsigned i = 0; i < LOOKS; i++) {
+		uint64_t after = random_below(&random, MANY);
+		assert_true(journal_find_start(b->journal, after, &start));
+		assert_true(start.sequence <= after + 1);
+		assert_in_range(places[after + 1] - journal_place(start.number, start.offset), 0,
+		                READ_PLACE_BYTES + JOURNAL_RECORD_BYTES_MAX);
+		assert_true(start.sequence == b->journal->files[0].first_sequence || start.offset == JOURNAL_HEAD_BYTES ||
+		            places[start.sequence] == journal_place(start.number, start.offset));
+		struct checker checker = {.last = after};
+		assert_int_equal(journal_read(b->journal, after, 3, check_record, &checker, &last), STATUS_ok);
+		assert_int_equal(checker.wrong, 0);
+		assert_int_equal(last, after + 3 < MANY ? after + 3 : MANY);
+	}
+	/* Some that read on in turns each go on where they were. */
+	struct checker readers[READERS];
+	for (unsigned i = 0; i < READERS; i++)
+		readers[i] = (struct checker){.last = i * (MANY / READERS)};
+	for (unsigned turn = 0; turn < 20; turn++)
+		for (unsigned i = 0; i < READERS; i++) {
+			uint64_t after = readers[i].last;
+			if (turn > 0) {
+				assert_true(journal_find_start(b->journal, after, &start));
+				assert_int_equal(start.sequence, after + 1);
+			}
+			assert_int_equal(journal_read(b->journal, after, 7, check_record, &readers[i], &last), STATUS_ok);
+			assert_int_equal(readers[i].last, after + 7);
+			assert_int_equal(readers[i].wrong, 0);
+		}
+}
+
 #define journal_test(f) cmocka_unit_test_setup_teardown(f, make_bench, remove_bench)
 
 int main(void)
@@ -467,6 +520,7 @@ int main(void)
 		journal_test(dropped_files_are_reused),
 		journal_test(a_running_journal_is_read),
 		journal_test(a_reader_keeps_the_files),
+		journal_test(a_read_begins_near_what_it_looks_for),
 		journal_test(an_entry_has_a_greatest_size),
 		journal_test(others_are_kept_out),
 		journal_test(a_missing_journal_is_not_made_by_reading),
