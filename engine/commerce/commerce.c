@@ -13,17 +13,8 @@ void commerce_bill(const struct commerce_options *o, struct bill *bill)
 	carts_bill(bill, (uint64_t)o->carts_capacity, (uint64_t)o->carts_extents);
 	payments_bill(bill, (uint64_t)o->payments_capacity);
 	claims_bill(bill, (uint64_t)o->claims_capacity);
-	idempotency_bill(bill, "idempotency.capacity", (uint64_t)o->idempotency_capacity, "remembered events");
+	idempotency_bill(bill, (uint64_t)o->idempotency_capacity);
 	history_bill(bill, (uint64_t)o->payments_history);
-}
-
-static status setup_windows(struct commerce *c, const struct commerce_options *o, const struct part_options *part)
-{
-	static const struct idempotency_names events = {"idempotency window", "idempotency index", "idempotency.capacity"};
-	status s = idempotency_setup(&c->idempotency, &events, (uint32_t)o->idempotency_capacity, o->idempotency_age_ms, part);
-	if (s == STATUS_ok)
-		s = history_setup(&c->payment_history, (uint32_t)o->payments_history, part);
-	return s;
 }
 
 static status setup_parts(struct commerce *c, const struct commerce_options *o, const struct part_options *part)
@@ -37,7 +28,9 @@ static status setup_parts(struct commerce *c, const struct commerce_options *o, 
 	if (s == STATUS_ok)
 		s = claims_setup(&c->claims, (uint32_t)o->claims_capacity, part);
 	if (s == STATUS_ok)
-		s = setup_windows(c, o, part);
+		s = idempotency_setup(&c->idempotency, (uint32_t)o->idempotency_capacity, o->idempotency_age_ms, part);
+	if (s == STATUS_ok)
+		s = history_setup(&c->payment_history, (uint32_t)o->payments_history, part);
 	return s;
 }
 

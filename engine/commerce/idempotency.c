@@ -26,20 +26,21 @@ static uint64_t hash_of(const void *owner, uint32_t entry)
 	return join(w->entries[entry].key);
 }
 
-status idempotency_setup(struct idempotency *w, const struct idempotency_names *names, uint32_t capacity, int64_t age_ms,
-                         const struct part_options *o)
+static const char option[] = "idempotency.capacity";
+
+status idempotency_setup(struct idempotency *w, uint32_t capacity, int64_t age_ms, const struct part_options *o)
 {
 	uint32_t blocks = (uint32_t)blocks_for(capacity);
 	*w = (struct idempotency){
 		.block_count = blocks,
 		.age_s = (age_ms + 999) / 1000,
 		.seed = o->seed,
-		.holding = {.name = names->window, .option = names->option, .kind = HOLDING_buffer},
+		.holding = {.name = "idempotency window", .option = option, .kind = HOLDING_buffer},
 	};
 	size_t bytes = table_bytes(blocks);
 	status s = account_open(o->account, &w->region, &w->holding, bytes, bytes, ACCOUNT_NODE);
 	if (s == STATUS_ok)
-		s = index_setup(&w->index, &(struct index_options){names->index, names->option, o->account,
+		s = index_setup(&w->index, &(struct index_options){"idempotency index", option, o->account,
 		                blocks * IDEMPOTENCY_BLOCK, hash_of, w});
 	if (s != STATUS_ok) {
 		idempotency_teardown(w);
@@ -57,10 +58,10 @@ void idempotency_teardown(struct idempotency *w)
 	account_close(&w->region, &w->holding);
 }
 
-void idempotency_bill(struct bill *bill, const char *option, uint64_t capacity, const char *what)
+void idempotency_bill(struct bill *bill, uint64_t capacity)
 {
 	uint64_t entries = blocks_for(capacity) * IDEMPOTENCY_BLOCK;
-	bill_add(bill, "commerce", option, entries, sizeof(struct idempotency_entry), "%s", what);
+	bill_add(bill, "commerce", option, entries, sizeof(struct idempotency_entry), "remembered events");
 	bill_add(bill, "commerce", option, 1,
 	         index_bytes(entries) + blocks_for(capacity) * sizeof(struct idempotency_block) + 2 * 4096, "their index");
 }

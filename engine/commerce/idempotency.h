@@ -59,14 +59,9 @@ struct idempotency_found {
 	uint32_t cell;     /* where idempotency_next goes on */
 };
 
-/* What a window's memory is called; static text. */
-struct idempotency_names {
-	const char *window, *index, *option;
-};
-status idempotency_setup(struct idempotency *window, const struct idempotency_names *names, uint32_t capacity, int64_t age_ms,
-                         const struct part_options *options);
+status idempotency_setup(struct idempotency *window, uint32_t capacity, int64_t age_ms, const struct part_options *options);
 void idempotency_teardown(struct idempotency *window);
-void idempotency_bill(struct bill *bill, const char *option, uint64_t capacity, const char *what);
+void idempotency_bill(struct bill *bill, uint64_t capacity);
 
 struct idempotency_found idempotency_find(const struct idempotency *window, struct identifier id, uint64_t content,
                                           int64_t now_ms);

@@ -12,8 +12,7 @@ static int setup(void **state)
 {
 	static struct idempotency w;
 	*state = &w;
-	static const struct idempotency_names names = {"window", "index", "idempotency.capacity"};
-	return idempotency_setup(&w, &names, CAPACITY, AGE_MS, &(struct part_options){.seed = 9}) != STATUS_ok;
+	return idempotency_setup(&w, CAPACITY, AGE_MS, &(struct part_options){.seed = 9}) != STATUS_ok;
 }
 
 static int teardown(void **state)
