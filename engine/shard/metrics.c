@@ -127,6 +127,7 @@ static void write_journal(const struct shard *shard, struct metric_page *page)
 		.failures = {(double)stat.failures},
 		.full = {(double)stat.full},
 		.failed = {stat.is_failed},
+		.persistent_memory = {stat.is_persistent_memory},
 	};
 	metric_write_values(page, &shard_metric_tables[TABLE_journal], &journal);
 }

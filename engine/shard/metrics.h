@@ -105,7 +105,10 @@ struct shard_duration_metrics {
 	M(counter, shard_journal, full, "trove_journal_full_total", none, \
 	  "Changes that found no room in the journal; raise data.buffer_bytes for bursts, data.segments_max for good.") \
 	M(gauge, shard_journal, failed, "trove_journal_failed", none, \
-	  "1 while writes fail and changes are refused: the log says why, and it resumes by itself.")
+	  "1 while writes fail and changes are refused: the log says why, and it resumes by itself.") \
+	M(gauge, shard_journal, persistent_memory, "trove_journal_persistent_memory", none, \
+	  "1 where changes are made durable by cache flushes (pmem_persist), on a DAX file system; 0 elsewhere, by msync: where " \
+	  "it was meant to be 1, look how the file system of data.directory is mounted (-o dax).")
 
 #define SHARD_SNAPSHOT_METRICS(M) \
 	M(gauge, shard_snapshot, seq, "trove_snapshot_seq", none, \

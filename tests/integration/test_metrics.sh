@@ -45,6 +45,7 @@ equal "a scrape has the listed names and no others" "" \
 equal "OpenMetrics has the same families" "$(sed 's/_total$//' "$work/scraped" | sort)" "$(names "$work/open")"
 equal "OpenMetrics ends as it must" "# EOF" "$(tail -n 1 "$work/open")"
 equal "text has no such end" "0" "$(grep -c EOF "$work/text")"
+equal "no persistent memory is not claimed" 0 "$(metric trove_journal_persistent_memory)"
 equal "every series stands behind its head, once" "" "$(awk '
 	/^# TYPE / { family = $3; if (heads[family]++) print "again: " family; next }
 	/^#/ { next }
@@ -129,7 +130,11 @@ equal "it stops cleanly" 0 "$code"
 
 # ---- where room ends ------------------------------------------------------------------------
 rm -rf "$work/data"
+# libpmem takes any memory for persistent then; tests/vm has a DIMM.
+export PMEM_IS_PMEM_FORCE=1
 service_start --set carts.capacity=2 --set carts.extents=2 --set payments.capacity=1
+equal "persistent memory is said" 1 "$(metric trove_journal_persistent_memory)"
+unset PMEM_IS_PMEM_FORCE
 mark
 send '{"type":"cart.open","id":1,"cart":1,"currency":"EUR"}'
 send '{"type":"cart.open","id":2,"cart":2,"currency":"EUR"}'
