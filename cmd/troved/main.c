@@ -371,17 +371,25 @@ static void warn_of_missing_huge_pages(struct service *service)
 		            h.wanted / REGION_2M_BYTES);
 }
 
+/* More is to come than was refused: a merge of rewards, a snapshot that is written. The bill has all of it. */
+static void warn_of_refused_locks(struct service *service)
+{
+	struct account_unlocked unlocked;
+	account_read_unlocked(&service->account, &unlocked);
+	if (unlocked.error != 0)
+		log_warning("memory",
+		            "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock); "
+		            "%llu bytes, all of the bill, are enough",
+		            unlocked.bytes, strerror(unlocked.error), (unsigned long long)service->bill_bytes);
+}
+
 static void log_start(struct service *service)
 {
 	struct store_statistics s;
 	store_statistics(service->store, &s);
 	char heap[64];
 	heap_describe(heap, sizeof heap);
-	size_t unlocked = atomic_load(&service->account.unlocked_bytes);
-	if (unlocked != 0)
-		log_warning("memory",
-		            "memory.lock: %zu bytes could not be locked: %s; raise RLIMIT_MEMLOCK (ulimit -l, --ulimit memlock)",
-		            unlocked, strerror(atomic_load(&service->account.lock_error)));
+	warn_of_refused_locks(service);
 	warn_of_missing_huge_pages(service);
 	if (service->take_over.closed_ns != 0)
 		log_info("take-over", "nobody listened for %.1f ms",
@@ -549,6 +557,7 @@ int main(int count, char **values)
 		service_bill_log(&bill);
 	if (!service_bill_fits(&service.configuration, &bill, &problem))
 		return fail(EX_CONFIG, problem.text);
+	service.bill_bytes = bill_sum(&bill);
 	if (!command.check)
 		return run(&service);
 	fputs("troved: the configuration is good\n", stderr);

@@ -45,6 +45,7 @@ struct service {
 	struct event *visit;  /* of the doctor */
 	struct numa numa;
 	struct account account;
+	uint64_t bill_bytes;
 	struct memory_reading reading; /* the last one */
 	int64_t reading_ns; /* when a page last took it */
 	char metrics_text[STATS_TEXT_BYTES]; /* from which /stats is made */

@@ -42,10 +42,7 @@ status account_open(struct account *account, struct region *region, struct holdi
 	holding->hugetlb_missed = region->hugetlb_missed;
 	holding->node = region->node;
 	holding->locked = region->locked;
-	if (account != NULL && region->lock_error != 0) {
-		atomic_fetch_add_explicit(&account->unlocked_bytes, region->reserved, memory_order_relaxed);
-		atomic_store_explicit(&account->lock_error, region->lock_error, memory_order_relaxed);
-	}
+	holding->lock_error = region->lock_error;
 	account_add(account, holding);
 	return STATUS_ok;
 }
@@ -132,6 +129,20 @@ void account_read_hugetlb(struct account *account, struct account_hugetlb *huget
 			pool_read_statistics(h->pool, &pool);
 		hugetlb->wanted += h->hugetlb_wanted + pool.hugetlb_wanted;
 		hugetlb->missed += h->hugetlb_missed + pool.hugetlb_missed;
+	}
+	pthread_mutex_unlock(&account->lock);
+}
+
+void account_read_unlocked(struct account *account, struct account_unlocked *unlocked)
+{
+	*unlocked = (struct account_unlocked){};
+	pthread_mutex_lock(&account->lock);
+	for (const struct holding *h = account->first; h != NULL; h = h->next) {
+		struct pool_statistics pool = {.unlocked_bytes = h->lock_error != 0 ? h->reserved : 0, .lock_error = h->lock_error};
+		if (h->kind == HOLDING_pool)
+			pool_read_statistics(h->pool, &pool);
+		unlocked->bytes += pool.unlocked_bytes;
+		unlocked->error = pool.lock_error != 0 ? pool.lock_error : unlocked->error;
 	}
 	pthread_mutex_unlock(&account->lock);
 }

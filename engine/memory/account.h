@@ -33,6 +33,7 @@ struct holding {
 	size_t hugetlb_wanted, hugetlb_missed; /* as of the region */
 	int node;                   /* -1: any */
 	bool locked;
+	int lock_error;             /* as of the region */
 	struct pool *pool;          /* HOLDING_pool: says all of the below and above by itself */
 	_Atomic size_t in_use;      /* bytes, as the owner last said */
 	_Atomic size_t high_water;  /* the most that in_use was */
@@ -55,8 +56,6 @@ struct account {
 	struct holding *first;
 	bool are_pools_watched; /* of account_watch_pools' one thread */
 	struct account_policy policy;
-	_Atomic size_t unlocked_bytes; /* that the system refused to lock */
-	_Atomic int lock_error;        /* why */
 };
 
 void account_setup(struct account *account, const struct account_policy *policy);
@@ -92,6 +91,14 @@ struct account_hugetlb {
 };
 /* Any thread, off the hot path (the mutex). */
 void account_read_hugetlb(struct account *account, struct account_hugetlb *hugetlb);
+
+/* Of all that is held now, pools included: what the system refused to lock, and why (an errno; 0: nothing). */
+struct account_unlocked {
+	size_t bytes;
+	int error;
+};
+/* Any thread, off the hot path (the mutex). */
+void account_read_unlocked(struct account *account, struct account_unlocked *unlocked);
 
 /* Tells all pools whether somebody listens to their probes; main does so several times a second (pool_watch). */
 void account_watch_pools(struct account *account);

@@ -133,6 +133,10 @@ static void count_bytes(struct pool_cold *c, const struct region *r)
 	atomic_fetch_add(&c->reserved_bytes, r->reserved);
 	atomic_fetch_add(&c->hugetlb_wanted, r->hugetlb_wanted);
 	atomic_fetch_add(&c->hugetlb_missed, r->hugetlb_missed);
+	if (r->lock_error == 0)
+		return;
+	atomic_fetch_add(&c->unlocked_bytes, r->reserved);
+	atomic_store(&c->lock_error, r->lock_error);
 }
 
 /* What the pool keeps about its slots, in one mapping: the free list, callers, links, words. */
@@ -432,6 +436,8 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 		.reserved_bytes = atomic_load(&c->reserved_bytes),
 		.hugetlb_wanted = atomic_load(&c->hugetlb_wanted),
 		.hugetlb_missed = atomic_load(&c->hugetlb_missed),
+		.unlocked_bytes = atomic_load(&c->unlocked_bytes),
+		.lock_error = atomic_load(&c->lock_error),
 	};
 }
 

@@ -173,6 +173,8 @@ struct pool_statistics {
 	bool locked;             /* all of them */
 	size_t reserved_bytes;   /* objects and what the pool keeps about them */
 	size_t hugetlb_wanted, hugetlb_missed; /* bytes of both, as of a region */
+	size_t unlocked_bytes; /* of both: that the system refused to lock */
+	int lock_error;        /* why, as of a region */
 };
 
 /* Any thread, while the pool is used: each number is right for some moment of the call. */

@@ -20,8 +20,8 @@ struct pool_cold {
 	uint32_t region_count;
 	/* Written by pool_grow, read by statistics. */
 	_Atomic uint32_t extents;
-	_Atomic size_t reserved_bytes, hugetlb_wanted, hugetlb_missed;
-	_Atomic int pages;
+	_Atomic size_t reserved_bytes, hugetlb_wanted, hugetlb_missed, unlocked_bytes;
+	_Atomic int pages, lock_error;
 	atomic_bool is_locked;
 	struct region regions[]; /* one for each extent that needed more pages */
 };

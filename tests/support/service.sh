@@ -83,9 +83,10 @@ service_start() {
 	echo "troved did not become ready:" && cat "$work/log"
 	exit 1
 }
-# With the test's places; exec, so that $! is troved itself.
+# With the test's places; exec, so that $! is troved itself. $launcher: a command that execs the rest.
 exec_troved() {
-	exec "$bin/troved" --set data.directory="$work/data" --set "events.reply=[tcp://127.0.0.1:$port,$ipc]" \
+	# shellcheck disable=SC2086  # words
+	exec ${launcher:-} "$bin/troved" --set data.directory="$work/data" --set "events.reply=[tcp://127.0.0.1:$port,$ipc]" \
 		--set "events.collect=tcp://127.0.0.1:$((port + 1))" --set "events.publish=tcp://127.0.0.1:$((port + 2))" \
 		--set "observe.listen=127.0.0.1:$((port + 9))" --set "admin.listen=127.0.0.1:$((port + 8))" "$@"
 }

@@ -3,6 +3,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/sanitizer.h"
+#include "engine/memory/account.h"
 #include "tests/support/emulated.h"
 
 #include <pthread.h>
@@ -138,6 +139,31 @@ static void a_part_of_reserved_space_is_opened_in_place(void **state)
 	region_release(space, 8 * mib);
 }
 
+/* All of it, the objects and tables of pools too, as long as it is held. */
+static bool refused_locks_are_added_up(void)
+{
+	struct account account;
+	struct region r;
+	struct holding holding = {.name = "arena", .kind = HOLDING_arena}, of_pool = {};
+	struct pool *pool;
+	struct account_unlocked all, rest, none;
+	struct pool_statistics statistics;
+	account_setup(&account, &(struct account_policy){.lock = true, .node = -1});
+	if (account_open(&account, &r, &holding, mib, mib, ACCOUNT_NODE) != STATUS_ok ||
+	    account_open_pool(&account, &pool, &of_pool,
+	                      &(struct pool_options){.name = "pool", .object_bytes = 4096, .capacity = 256}) != STATUS_ok)
+		return false;
+	account_read_unlocked(&account, &all);
+	pool_read_statistics(pool, &statistics);
+	account_close_pool(&pool, &of_pool);
+	account_read_unlocked(&account, &rest);
+	account_close(&r, &holding);
+	account_read_unlocked(&account, &none);
+	account_teardown(&account);
+	return all.error != 0 && statistics.reserved_bytes > mib && all.bytes == mib + statistics.reserved_bytes &&
+	       rest.error != 0 && rest.bytes == mib && none.error == 0 && none.bytes == 0;
+}
+
 /* What a process without the right to lock sees; in a child, because it gives that right up. */
 static int open_without_the_right(void)
 {
@@ -149,7 +175,8 @@ static int open_without_the_right(void)
 	if (region_open(&r, mib, &options) != STATUS_ok || r.locked || r.lock_error == 0)
 		return 1;
 	r.bytes[0] = 1;
-	return 0;
+	region_close(&r);
+	return refused_locks_are_added_up() ? 0 : 3;
 }
 
 static void a_lock_is_verified_and_a_refused_one_is_recorded(void **state)
