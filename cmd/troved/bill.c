@@ -29,6 +29,7 @@ void service_bill(const struct configuration *c, const struct numa *numa, struct
 	struct store_options store = configuration_store(c);
 	store.numa = numa;
 	bill->line_count = 0;
+	(void)memory_pool_debug(&c->memory, &bill->pool_debug, &(struct option_problem){}); /* was looked at with the rest */
 	memory_limit("", &bill->limit);
 	memory_limit_lower(&bill->limit, c->memory.limit_bytes);
 	store_bill(&store, bill);

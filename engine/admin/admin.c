@@ -67,12 +67,15 @@ void admin_bill(const struct admin_options *o, struct bill *bill)
 {
 	if (!listens(o))
 		return;
-	bill_add(bill, "admin", "observe.connections_max", (uint64_t)o->observe_connections_max, sizeof(struct connection),
+	unsigned debug = bill->pool_debug;
+	uint64_t connection = pool_stride_bytes(sizeof(struct connection), false, debug);
+	bill_add(bill, "admin", "observe.connections_max", (uint64_t)o->observe_connections_max, connection,
 	         "HTTP connections of observe.listen, each with what it reads and writes");
-	bill_add(bill, "admin", "admin.connections_max", (uint64_t)o->admin_connections_max, sizeof(struct connection),
+	bill_add(bill, "admin", "admin.connections_max", (uint64_t)o->admin_connections_max, connection,
 	         "the same of admin.listen");
-	bill_add(bill, "admin", "observe.pages", (uint64_t)o->pages, sizeof(struct page), "pages of answers");
-	bill_add(bill, "admin", "", 1, pool_table_bytes(connections_of(o)) + pool_table_bytes((uint64_t)o->pages) +
+	bill_add(bill, "admin", "observe.pages", (uint64_t)o->pages, pool_stride_bytes(sizeof(struct page), false, debug),
+	         "pages of answers");
+	bill_add(bill, "admin", "", 1, pool_table_bytes(connections_of(o), debug) + pool_table_bytes((uint64_t)o->pages, debug) +
 	         6 * REGION_SMALL_BYTES, "the pools' tables");
 }
 

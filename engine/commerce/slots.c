@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { STRIDE = 16, PAGE = 4096 };
+enum { PAGE = 4096 };
 
 status slots_setup(struct slots *slots, const struct slots_options *o)
 {
@@ -28,9 +28,8 @@ void slots_teardown(struct slots *slots)
 void slots_bill(struct bill *bill, const char *option, uint64_t capacity, uint64_t object_bytes, unsigned indexes,
                 const char *what)
 {
-	uint64_t stride = (object_bytes + STRIDE - 1) / STRIDE * STRIDE;
-	bill_add(bill, "commerce", option, capacity, stride, "%s", what);
-	uint64_t tables = pool_table_bytes(capacity) + PAGE + indexes * (index_bytes(capacity) + PAGE);
+	bill_add(bill, "commerce", option, capacity, pool_stride_bytes(object_bytes, false, bill->pool_debug), "%s", what);
+	uint64_t tables = pool_table_bytes(capacity, bill->pool_debug) + PAGE + indexes * (index_bytes(capacity) + PAGE);
 	bill_add(bill, "commerce", option, 1, tables, "the pool's tables and indexes of %s", what);
 }
 

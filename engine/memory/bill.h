@@ -24,6 +24,7 @@ struct bill_line {
 
 struct bill {
 	struct memory_limit limit;
+	unsigned pool_debug; /* enum pool_debug, of every pool: it makes their lines larger */
 	unsigned line_count;
 	struct bill_line lines[BILL_LINES_MAX];
 };

@@ -120,12 +120,12 @@ static bool are_sound(const struct pool_options *o)
 	       objects <= POOL_OBJECTS_MAX && (unsigned)o->pages <= REGION_PAGES_1g;
 }
 
-static size_t stride_of(const struct pool_options *o)
+uint64_t pool_stride_bytes(uint64_t object_bytes, bool shared_lines, unsigned debug)
 {
-	size_t bytes = o->object_bytes + pool_canary_bytes(o->debug);
-	if (o->debug & POOL_DEBUG_trap)
+	size_t bytes = object_bytes + pool_canary_bytes(debug);
+	if (debug & POOL_DEBUG_trap)
 		return round_up(bytes, REGION_SMALL_BYTES);
-	return round_up(bytes, o->shared_lines ? CACHE_LINE_BYTES : SLOT_ALIGNMENT);
+	return round_up(bytes, shared_lines ? CACHE_LINE_BYTES : SLOT_ALIGNMENT);
 }
 
 static void count_bytes(struct pool_cold *c, const struct region *r)
@@ -236,7 +236,7 @@ static status setup(struct pool *p, const struct pool_options *o)
 {
 	uint32_t objects = o->capacity * p->cold->options.extents_max;
 	p->object_bytes = (uint32_t)o->object_bytes;
-	p->stride = (uint32_t)stride_of(o);
+	p->stride = (uint32_t)pool_stride_bytes(o->object_bytes, o->shared_lines, o->debug);
 	p->until_failure = o->fail_one_in;
 	bool is_plain = !o->is_fifo && !o->remote_returns && o->debug == 0 && o->fail_one_in == 0;
 	atomic_store(&p->ways, is_plain ? 0 : POOL_WAY_long);
@@ -441,12 +441,12 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 	};
 }
 
-uint64_t pool_table_bytes(uint64_t capacity)
+uint64_t pool_table_bytes(uint64_t capacity, unsigned debug)
 {
-	uint64_t words = 2;
+	uint64_t words = 2, callers = debug & POOL_DEBUG_last_caller ? capacity * sizeof(struct pool_callers) : 0;
 	while (words < capacity)
 		words *= 2;
-	return (capacity + words) * sizeof(uint64_t);
+	return (capacity + words) * sizeof(uint64_t) + callers;
 }
 
 void pool_ranges(const struct pool *p, struct pool_range ranges[POOL_RANGES])

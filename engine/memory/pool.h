@@ -187,8 +187,10 @@ struct pool_range {
 };
 enum { POOL_RANGES = 2 };
 void pool_ranges(const struct pool *pool, struct pool_range ranges[POOL_RANGES]);
-/* For bills: what a plain pool takes beside its objects, but for the rest of a page. */
-uint64_t pool_table_bytes(uint64_t capacity);
+/* For bills, with the checks of the bill (enum pool_debug): what each object takes, and what a pool without remote returns
+ * takes beside its objects, but for the rest of a page. */
+uint64_t pool_stride_bytes(uint64_t object_bytes, bool shared_lines, unsigned debug);
+uint64_t pool_table_bytes(uint64_t capacity, unsigned debug);
 /* What is known about a handle's slot, for messages and for people. */
 void pool_describe(const struct pool *pool, struct pool_handle handle, char *text, size_t capacity);
 /* Walks everything; the owner calls, nobody else is in the pool. */

@@ -22,8 +22,9 @@ static uint64_t heads_of(uint64_t peers)
 
 void connections_bill(struct bill *bill, uint64_t peers_max)
 {
-	uint64_t tables = bill_plus(pool_table_bytes(peers_max), heads_of(peers_max) * sizeof(struct pool_handle));
-	bill_add(bill, "net", "events.peers_max", peers_max, sizeof(struct connection), "connections, what is known of each");
+	uint64_t each = pool_stride_bytes(sizeof(struct connection), false, bill->pool_debug);
+	uint64_t tables = bill_plus(pool_table_bytes(peers_max, bill->pool_debug), heads_of(peers_max) * sizeof(struct pool_handle));
+	bill_add(bill, "net", "events.peers_max", peers_max, each, "connections, what is known of each");
 	bill_add(bill, "net", "events.peers_max", 1, tables + 3 * REGION_SMALL_BYTES, "the pool's tables of connections");
 }
 

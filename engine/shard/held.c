@@ -19,7 +19,11 @@ static size_t replies_bytes(const struct shard_options *o) { return REPLIES_HELD
 
 void held_bill(const struct shard_options *o, struct bill *bill)
 {
-	bill_add(bill, "shard", "events.queue", batch_count(o), 64 + 24, "batches: replies that wait for the journal");
+	uint64_t count = batch_count(o), links = count * sizeof(uint64_t);
+	bill_add(bill, "shard", "events.queue", count, pool_stride_bytes(sizeof(struct batch), true, bill->pool_debug),
+	         "batches: replies that wait for the journal");
+	bill_add(bill, "shard", "events.queue", 1, pool_table_bytes(count, bill->pool_debug) + links + 2 * REGION_SMALL_BYTES,
+	         "the pool's tables of batches");
 	bill_add(bill, "shard", "events.reply_bytes_max", REPLIES_HELD, (uint64_t)o->reply_bytes_max, "their bytes");
 	bill_add(bill, "shard", "", 1, PUBLICATION_ROOM, "publications that wait for the journal");
 }

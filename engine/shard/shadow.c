@@ -238,7 +238,7 @@ void shadow_teardown(struct shadow **out)
 
 void shard_snapshot_bill(const struct shard_options *options, const struct commerce_options *commerce, struct bill *bill)
 {
-	struct bill state = {};
+	struct bill state = {.pool_debug = bill->pool_debug};
 	if (options->snapshot_bytes == 0)
 		return;
 	commerce_bill(commerce, &state);

@@ -107,6 +107,22 @@ case $TROVE_BUILD in
 	exit
 	;;
 esac
+most() { awk '/^VmHWM:/ { print $2 * 1024 }' "/proc/$service/status"; }
+# Pages for each object: a full start touches them all, and the snapshot thread has its own.
+set -- --set rewards.capacity=1000 --set products.capacity=1000 --set events.peers_max=32 --set events.contexts=16 \
+	--set carts.capacity=20000 --set claims.capacity=10000 --set payments.history=1000
+run 0 'the bill without checks of pools' "$bin/troved" --check "$@"
+plain=$(sum_of "$work/out")
+set -- "$@" --set memory.pool_debug=trap,last_caller
+run 0 'the bill with a trap' "$bin/troved" --check "$@"
+sum=$(sum_of "$work/out")
+check 'a trap: the lines add up' adds_up "$work/out"
+equal 'a trap: a page for each cart' $((20000 * 4096)) "$(line_of carts.capacity)"
+service_start "$@"
+check "a trap: $(most) of a bill of $sum" test "$(most)" -le "$sum"
+check "a trap: the bill without it, $plain, is not enough" test "$(most)" -gt "$plain"
+service_stop
+
 rewards=200000
 # rows SHIFT: names of 32 bytes, the most that rewards.name_bytes admits on average
 rows() {
@@ -119,7 +135,6 @@ rows() {
 }
 rows 0 >"$work/first.csv"
 rows 50 >"$work/second.csv"
-most() { awk '/^VmHWM:/ { print $2 * 1024 }' "/proc/$service/status"; }
 set -- --set rewards.capacity=$rewards --set events.peers_max=64 --set events.contexts=16
 run 0 'the bill of a small one' "$bin/troved" --check "$@"
 sum=$(sum_of "$work/out")

@@ -1,6 +1,7 @@
 #include "engine/base/human.h"
 #include "engine/memory/bill.h"
 #include "engine/memory/group.h"
+#include "engine/memory/pool.h"
 #include "tests/support/emulated.h"
 
 #include <setjmp.h>
@@ -89,6 +90,30 @@ static void the_table_ends_with_sum_and_limit(void **state)
 	bill_write(&bill, &out);
 	cursor_byte(&out, '\0');
 	assert_non_null(strstr(text, "sum; no limit is known\n"));
+}
+
+/* ---- pools ---------------------------------------------------------------------------- */
+
+/* Whatever is checked: what a pool reserves is billed, and but for the rests of its pages no more. */
+static void pools_are_billed_with_their_checks(void **state)
+{
+	(void)state;
+	enum { ALL = POOL_DEBUG_poison | POOL_DEBUG_canary | POOL_DEBUG_trap | POOL_DEBUG_last_caller, PAGES = 2 * 4096 };
+	struct pool_options o = {.name = "billed", .capacity = 500, .node = -1};
+	for (o.debug = 0; o.debug <= ALL; o.debug++)
+		for (o.object_bytes = 8; o.object_bytes < 10000; o.object_bytes = o.object_bytes * 5 + 16) {
+			struct pool *pool;
+			struct pool_statistics found;
+			o.shared_lines = o.object_bytes % 3 == 0;
+			assert_int_equal(pool_setup(&pool, &o), STATUS_ok);
+			pool_read_statistics(pool, &found);
+			uint64_t billed = o.capacity * pool_stride_bytes(o.object_bytes, o.shared_lines, o.debug) +
+			                  pool_table_bytes(o.capacity, o.debug) + PAGES;
+			if (found.reserved_bytes > billed || billed > found.reserved_bytes + PAGES)
+				fail_msg("checks %u, objects of %zu bytes: %zu bytes, billed are %lu", o.debug, o.object_bytes,
+				         found.reserved_bytes, (unsigned long)billed);
+			pool_teardown(&pool);
+		}
 }
 
 /* ---- limits, in a tree of files like the kernel's -------------------------------------- */
@@ -274,6 +299,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_large_to_count_never_fits),
 		cmocka_unit_test(numbers_are_written_for_people_too),
 		cmocka_unit_test(the_table_ends_with_sum_and_limit),
+		cmocka_unit_test(pools_are_billed_with_their_checks),
 		limit_test(without_files_there_is_no_limit),
 		limit_test(the_machine_has_an_end),
 		limit_test(v2_own_group_and_those_above_it),
