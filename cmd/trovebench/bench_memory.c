@@ -94,7 +94,7 @@ int bench_memory(const struct bench_arguments *arguments)
 	}
 	if (!arguments->is_json)
 		printf("\n| | one operation, p50 / p99.9 / max | resident / asked, 2,000 carts open | "
-		       "the same, one in 10 left | 2 threads / 1 | effort |\n|---|---|---|---|---|---|\n");
+		       "the same, one object in 10 left at random | 2 threads / 1 | effort |\n|---|---|---|---|---|---|\n");
 	for (unsigned i = 0; i < sizeof order / sizeof *order; i++) {
 		if (!is_there(order[i])) {
 			report_note(&report, "SKIP: %s: not installed (see deploy/packages)", contestant_name(order[i]));

@@ -49,7 +49,8 @@ struct contestant_answer {
 	double seconds;
 	/* MEASURE_LATENCY, nanoseconds: the timer's median taken off; and the same of an empty loop. */
 	double p50, p99, p999, worst, empty_worst;
-	/* MEASURE_TRACE_LATENCY: resident bytes over bytes asked for, at the peak and after a purge. */
+	/* MEASURE_TRACE_LATENCY: resident bytes over bytes asked for, at the peak and when nine objects of ten
+	 * were given back at random. */
 	double overhead, fragmentation;
 };
 

@@ -6,6 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/csv.h"
 #include "engine/base/histogram.h"
+#include "engine/base/random.h"
 #include "engine/memory/arena.h"
 #include "engine/memory/pool.h"
 
@@ -30,6 +31,7 @@ struct runner {
 	struct arena arenas[GENERATIONS]; /* of LIVE carts each: those of the oldest are closed */
 	struct arena *arena;
 	uint64_t *head_names, *extent_names; /* handles or addresses */
+	uint32_t *open; /* room for the numbers of all that are open: heads, then extents */
 	bool is_timed;
 	struct histogram latencies;
 	uint64_t worst, bytes;
@@ -173,11 +175,28 @@ static void play(struct runner *r)
 	}
 }
 
-static void close_all_but(struct runner *r, uint32_t kept_one_in)
+static void close_all(struct runner *r)
 {
 	for (uint32_t k = 0; k < r->trace->carts; k++)
-		if (kept_one_in == 0 || k % kept_one_in != 0)
-			close_cart(r, k);
+		close_cart(r, k);
+}
+
+/* Objects, not carts: what was taken together does not leave together. */
+static void close_all_but_some_at_random(struct runner *r)
+{
+	uint32_t carts = r->trace->carts, extents = r->trace->first[carts], count = 0;
+	for (uint32_t i = 0; i < carts + extents; i++)
+		if ((i < carts ? r->head_names[i] : r->extent_names[i - carts]) != 0)
+			r->open[count++] = i;
+	struct random random = {1};
+	for (uint32_t left = count; left > count / KEPT_ONE_IN; left--) {
+		uint32_t chosen = (uint32_t)random_below(&random, left), i = r->open[chosen];
+		r->open[chosen] = r->open[left - 1];
+		if (i < carts)
+			close_one(r, r->heads, HEAD_BYTES, &r->head_names[i]);
+		else
+			close_one(r, r->extents, EXTENT_BYTES, &r->extent_names[i - carts]);
+	}
 }
 
 /* ---- measuring ----------------------------------------------------------------------------------- */
@@ -189,9 +208,12 @@ static void open_runner(struct runner *r, enum contestant_kind kind, const struc
 	CHECK(trace->carts != 0 && trace->first[trace->carts] != 0, "an empty trace");
 	r->head_names = calloc(trace->carts, sizeof *r->head_names);
 	r->extent_names = calloc(trace->first[trace->carts], sizeof *r->extent_names);
-	CHECK(r->head_names != NULL && r->extent_names != NULL, "no memory");
-	memset(r->head_names, 0, trace->carts * sizeof *r->head_names);
-	memset(r->extent_names, 0, trace->first[trace->carts] * sizeof *r->extent_names);
+	r->open = calloc(trace->carts + trace->first[trace->carts], sizeof *r->open);
+	CHECK(r->head_names != NULL && r->extent_names != NULL && r->open != NULL, "no memory");
+	/* Touched now, so that they are not taken for the allocator's; a memset behind calloc is left out by the compiler. */
+	explicit_bzero(r->head_names, trace->carts * sizeof *r->head_names);
+	explicit_bzero(r->extent_names, trace->first[trace->carts] * sizeof *r->extent_names);
+	explicit_bzero(r->open, (trace->carts + trace->first[trace->carts]) * sizeof *r->open);
 	histogram_clear(&r->latencies);
 }
 
@@ -220,6 +242,7 @@ static void close_runner(struct runner *r)
 		arena_deinit(&r->arenas[i]);
 	free(r->head_names);
 	free(r->extent_names);
+	free(r->open);
 }
 
 static double resident_bytes(void)
@@ -242,10 +265,11 @@ static void measure_latency(struct runner *r, struct contestant_answer *a)
 	open_memory(r);
 	play(r);
 	a->overhead = (resident_bytes() - before) / (double)r->bytes;
-	close_all_but(r, KEPT_ONE_IN);
+	r->is_timed = false; /* no shop does that */
+	close_all_but_some_at_random(r);
 	clock_sleep_ms(200); /* some give memory back a little later */
 	a->fragmentation = (resident_bytes() - before) / (double)r->bytes;
-	close_all_but(r, 0);
+	close_all(r);
 	double ns_per_stamp = (bench_now() - began) * 1e9 / (double)(stamp() - first), timer = stamp_cost();
 	a->p50 = (histogram_quantile(&r->latencies, 0.5) - timer) * ns_per_stamp;
 	a->p999 = (histogram_quantile(&r->latencies, 0.999) - timer) * ns_per_stamp;
@@ -257,13 +281,13 @@ static void *measure_rate(void *argument)
 	struct runner *r = argument;
 	open_memory(r);
 	play(r);
-	close_all_but(r, 0);
+	close_all(r);
 	pthread_barrier_wait(r->start);
 	r->operations = 0;
 	double start = bench_now();
 	do {
 		play(r);
-		close_all_but(r, 0);
+		close_all(r);
 		r->seconds = bench_now() - start;
 	} while (r->seconds < r->seconds_wanted);
 	pthread_barrier_wait(r->start);
