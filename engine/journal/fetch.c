@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 struct wanted {
@@ -106,11 +107,18 @@ static status fetch_from_file(struct journal *j, struct wanted *w, journal_visit
 		return STATUS_not_found;
 	segment_name(w->number, name);
 	int file = openat(j->lock.directory, name, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return errno == ENOENT ? STATUS_not_found : STATUS_internal;
-	status read = read_record(j, file, w);
-	close(file);
-	return read != STATUS_ok ? read : visit_whole((const struct record_head *)j->fetched, w, visit, context);
+	if (file < 0 && errno == ENOENT)
+		return STATUS_not_found;
+	status read = file < 0 ? STATUS_internal : read_record(j, file, w);
+	int error = errno;
+	if (file >= 0)
+		close(file);
+	if (read == STATUS_ok)
+		read = visit_whole((const struct record_head *)j->fetched, w, visit, context);
+	if (read != STATUS_ok)
+		(void)journal_cannot_read(j, w->number, w->offset,
+		                          read == STATUS_internal ? strerrordesc_np(error) : "no whole record is there");
+	return read;
 }
 
 /* Behind all that was appended. A file that is full may have been larger than files are now. */

@@ -372,6 +372,7 @@ static void end_drop(struct journal *j, struct begun_file file, bool is_there)
 {
 	pthread_mutex_lock(&j->control);
 	j->is_dropping = false;
+	j->unreadable[file.number % FILES_MAX] &= is_there; /* another may have its place */
 	if (is_there) {
 		memmove(j->files + 1, j->files, j->file_count * sizeof *j->files);
 		j->files[0] = file;

@@ -108,7 +108,7 @@ struct journal {
 	unsigned readers;      /* files must stay while there are any */
 	struct read_place passed[READ_PLACES], ends[READ_ENDS];
 	unsigned next_end;
-	uint64_t unreadable; /* the file of which it was said last that a read of it failed; 0: none */
+	bool unreadable[FILES_MAX]; /* by number: it was said of the file that a read of it failed */
 	char text[512];
 	_Atomic bool is_persistent_memory;
 	_Atomic uint64_t drop_below;
@@ -153,6 +153,8 @@ void *journal_flusher(void *journal);
 bool journal_find_start(struct journal *j, uint64_t after, struct read_place *start);
 /* Under control: the oldest file may go. durable: as far as the caller knows. */
 bool journal_may_drop(const struct journal *j, struct cut durable);
+/* Logs it; STATUS_internal. Any thread. */
+status journal_cannot_read(struct journal *j, uint64_t number, uint64_t offset, const char *why);
 /* Opens the file into its slot; errors go to the text. */
 int journal_open_slot(struct journal *j, uint64_t number);
 /* A first file, with its head. */

@@ -165,6 +165,7 @@ status journal_read(struct journal *journal, uint64_t after, uint32_t limit, jou
 /*
  * Visits the one record at a place that append or a visitor gave, durable or not: from memory while it
  * is there, else from its file. STATUS_not_found: dropped. STATUS_malformed: no whole record is there.
+ * STATUS_internal: the disk does not give it. Of a file both are logged, as by journal_read.
  */
 status journal_fetch(struct journal *journal, uint64_t place, journal_visitor *visit, void *context);
 

@@ -97,18 +97,18 @@ static int record_at(const struct journal *j, struct segment_view *view, const s
 }
 
 /* Once a file: who asks again and again must not fill the log. */
-static status cannot_read(struct journal *j, const struct read_place *at, int error)
+status journal_cannot_read(struct journal *j, uint64_t number, uint64_t offset, const char *why)
 {
 	char name[SEGMENT_NAME_BYTES];
 	pthread_mutex_lock(&j->control);
-	bool is_said = j->unreadable == at->number;
-	j->unreadable = at->number;
+	bool is_said = j->unreadable[number % FILES_MAX];
+	j->unreadable[number % FILES_MAX] = true;
 	pthread_mutex_unlock(&j->control);
-	segment_name(at->number, name);
+	segment_name(number, name);
 	if (!is_said)
 		log_error("journal",
 		          "%s, offset %llu: cannot be read: %s; mend the device, or stop troved and put the file back from a copy", name,
-		          (unsigned long long)at->offset, strerrordesc_np(error));
+		          (unsigned long long)offset, why);
 	return STATUS_internal;
 }
 
@@ -145,7 +145,7 @@ static status read_file(struct journal *j, struct read_place *at, uint64_t after
 			pass(j, at);
 	}
 	segment_view_close(&view);
-	return error == 0 ? read : cannot_read(j, at, error);
+	return error == 0 ? read : journal_cannot_read(j, at->number, at->offset, strerrordesc_np(error));
 }
 
 status journal_read(struct journal *j, uint64_t after, uint32_t limit, journal_visitor *visit, void *context,

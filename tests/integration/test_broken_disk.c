@@ -129,6 +129,48 @@ static void who_leaves_before_the_answer(void **state)
 	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
 }
 
+/* Bad sectors under a payment that is not in memory any more: it is not taken for one that is not there. */
+static void a_closed_payment_that_cannot_be_read(void **state)
+{
+	static const char get[] = "{\"type\":\"payment.get\",\"payment\":77}", internal[] = "\"code\":\"internal\"";
+	struct bad_disk f;
+	struct peer p;
+	long long offset = 0;
+	(void)state;
+	disk_place(&f);
+	assert_true(peer_open(&p, f.service.port));
+	disk_assert_answer(&p, disk_authorize, "\"state\":\"authorized\"");
+	disk_assert_answer(&p, "{\"type\":\"payment.void\",\"id\":2,\"payment\":77}", "\"state\":\"voided\"");
+	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+	disk_again(&f, disk_small);
+	peer_close(&p);
+	assert_true(peer_open(&p, f.service.port));
+	disk_assert_answer(&p, get, "\"state\":\"voided\"");
+
+	disk_turn(&f, "read", "EIO .journal");
+	for (int i = 0; i < 3; i++)
+		disk_assert_answer(&p, get, internal);
+	disk_assert_answer(&p, "{\"type\":\"payment.capture\",\"id\":3,\"payment\":77,\"amount\":1}", internal);
+	disk_assert_answer(&p, disk_authorize, internal); /* an id that was seen */
+	disk_assert_says_once(&f.service, "cannot be read: Input/output error");
+	char *log = service_log(&f.service), *said = strstr(log, "0000000000000001.journal, offset ");
+	assert_true(said != NULL && sscanf(strchr(said, ','), ", offset %lld: cannot be read", &offset) == 1);
+	assert_in_range(offset, 4096 + 64, 4096 + 4096); /* the second record's */
+	free(log);
+	disk_assert_reads_none(&p);
+	disk_assert_answer(&p, "{\"type\":\"payment.authorize\",\"id\":4,\"payment\":78,\"amount\":5,\"currency\":\"EUR\"}",
+	                   "\"state\":\"authorized\"");
+	disk_assert_answer(&p, "{\"type\":\"payment.get\",\"payment\":78}", "\"state\":\"authorized\"");
+	disk_assert_answer(&p, "{\"type\":\"payment.get\",\"payment\":79}", "\"code\":\"not_found\"");
+	assert_true(service_metric(&f.service, "trove_journal_failed") == 0);
+
+	disk_turn(&f, "read", NULL);
+	disk_assert_answer(&p, get, "\"state\":\"voided\"");
+	disk_assert_answer(&p, disk_authorize, "\"replayed\":true");
+	peer_close(&p);
+	assert_int_equal(service_stop(&f.service, SIGTERM), 0);
+}
+
 /* ---- the clock -------------------------------------------------------------------------------------------------------- */
 
 /* Publications up to then; none may be older than the one before. */
@@ -294,7 +336,7 @@ static void assert_refused_start(struct service *s, const char *const *sets, con
 	print_message("%d: %s", code, log);
 	assert_true(code == 74 || code == 78);
 	assert_non_null(strstr(log, says));
-	assert_int_equal(disk_count(log, "\n"), 1);
+	assert_int_equal(text_count(log, "\n"), 1);
 	free(log);
 }
 
@@ -355,7 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syncs_that_fail),       cmocka_unit_test(writes_that_fail),
-		cmocka_unit_test(who_leaves_before_the_answer),
+		cmocka_unit_test(who_leaves_before_the_answer), cmocka_unit_test(a_closed_payment_that_cannot_be_read),
 		cmocka_unit_test(a_clock_that_jumps),    cmocka_unit_test(a_full_disk),
 		cmocka_unit_test(a_read_only_directory), cmocka_unit_test(a_directory_that_is_in_use),
 		cmocka_unit_test(a_name_that_is_not_durable),

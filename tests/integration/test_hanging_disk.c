@@ -65,7 +65,7 @@ static unsigned answered(struct siege *s, const char *has)
 	for (unsigned i = 0; i < BESIEGERS; i++) {
 		if (!s->has_reply[i] && peer_waits(&s->peer[i], 0))
 			s->has_reply[i] = peer_receive(&s->peer[i], s->reply[i], REPLY_BYTES, &number);
-		count += s->has_reply[i] && disk_count(s->reply[i], has) == s->events;
+		count += s->has_reply[i] && text_count(s->reply[i], has) == s->events;
 	}
 	return count;
 }
@@ -91,8 +91,8 @@ static void ask_all_again(struct siege *s)
 		bool was_done = strstr(before, authorized) != NULL;
 		assert_true(was_done ? strstr(before, replayed) == NULL : strstr(before, "\"retry\":\"same_id\"") != NULL);
 		assert_true(peer_ask(&s->peer[i], message_of(s, i), before, REPLY_BYTES));
-		assert_int_equal(disk_count(before, authorized), s->events);
-		assert_int_equal(disk_count(before, replayed), was_done ? s->events : 0);
+		assert_int_equal(text_count(before, authorized), s->events);
+		assert_int_equal(text_count(before, replayed), was_done ? s->events : 0);
 	}
 }
 

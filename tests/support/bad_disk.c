@@ -33,18 +33,10 @@ const char *const *disk_small_with(const char *a, const char *b, const char *c)
 	return all;
 }
 
-unsigned disk_count(const char *text, const char *what)
-{
-	unsigned count = 0;
-	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
-		count++;
-	return count;
-}
-
 void disk_assert_says(const struct service *s, const char *what, unsigned times)
 {
 	char *log = service_log(s);
-	if (disk_count(log, what) != times)
+	if (text_count(log, what) != times)
 		fail_msg("expected %u times \"%s\" in the log:\n%s", times, what, log);
 	free(log);
 }

@@ -29,7 +29,6 @@ void disk_place(struct bad_disk *f);
 /* A switch, with what stands in it; NULL: off. */
 void disk_turn(const struct bad_disk *f, const char *name, const char *text);
 
-unsigned disk_count(const char *text, const char *what);
 void disk_assert_says(const struct service *s, const char *what, unsigned times);
 void disk_assert_says_once(const struct service *s, const char *what);
 

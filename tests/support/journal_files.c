@@ -9,6 +9,7 @@
 #include "engine/journal/segment.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,25 @@ void store_file(const char *path, const uint8_t *bytes, size_t count)
 {
 	FILE *file = fopen(path, "wb");
 	CHECK(file != NULL && fwrite(bytes, 1, count, file) == count && fclose(file) == 0, "cannot write %s", path);
+}
+
+int log_catch(const char *path)
+{
+	int before = dup(STDERR_FILENO);
+	int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK(before >= 0 && file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO, "cannot log into %s", path);
+	close(file);
+	return before;
+}
+
+char *log_caught(int stderr_before, const char *path)
+{
+	size_t bytes;
+	CHECK(dup2(stderr_before, STDERR_FILENO) == STDERR_FILENO, "no stderr any more");
+	close(stderr_before);
+	char *text = (char *)load_file(path, &bytes);
+	text[bytes] = '\0';
+	return text;
 }
 
 struct journal_options small_options(const char *folder)

@@ -35,6 +35,10 @@ struct checker {
 };
 void check_record(void *checker, const struct journal_record *record);
 
+/* What is logged goes into a new file until it is caught; the text is the caller's to free. */
+int log_catch(const char *path);
+char *log_caught(int stderr_before, const char *path);
+
 /* Whole files in and out of memory. */
 uint8_t *load_file(const char *path, size_t *bytes);
 void store_file(const char *path, const uint8_t *bytes, size_t count);

@@ -123,6 +123,14 @@ int64_t text_number(const char *text, const char *name)
 	return at == NULL ? INT64_MIN : strtoll(at + strlen(wanted), NULL, 10);
 }
 
+unsigned text_count(const char *text, const char *what)
+{
+	unsigned count = 0;
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
+}
+
 size_t text_split(char *text, char **item, size_t most)
 {
 	size_t count = 0;

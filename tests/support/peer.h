@@ -32,6 +32,8 @@ bool peer_ask(struct peer *p, const char *text, char *reply, size_t capacity);
 
 /* The integer behind "name": in the text; INT64_MIN: there is none. */
 int64_t text_number(const char *text, const char *name);
+/* How often it stands there. */
+unsigned text_count(const char *text, const char *what);
 /* Splits "[{...},{...}]", in place, into its objects; returns their count. */
 size_t text_split(char *text, char **item, size_t most);
 

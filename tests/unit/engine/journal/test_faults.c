@@ -10,6 +10,7 @@
 #include "engine/journal/record.h"
 #include "engine/journal/segment.h"
 #include "tests/support/journal_files.h"
+#include "tests/support/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -310,34 +311,6 @@ static size_t files_of(const char *folder)
 	return count;
 }
 
-static unsigned count_of(const char *text, const char *what)
-{
-	unsigned count = 0;
-	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
-		count++;
-	return count;
-}
-
-/* Where the log goes from now on, and back. */
-static int begin_log(const char *path)
-{
-	int before = dup(STDERR_FILENO);
-	int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	assert_true(before >= 0 && file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO);
-	close(file);
-	return before;
-}
-
-static char *end_log(int before, const char *path)
-{
-	size_t bytes;
-	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
-	close(before);
-	char *text = (char *)load_file(path, &bytes);
-	text[bytes] = '\0';
-	return text;
-}
-
 static struct journal_stat settled(struct bench *b, bool is_at_rest)
 {
 	struct journal_stat stat;
@@ -366,7 +339,7 @@ static void a_file_that_cannot_be_dropped_stays(void **state)
 	assert_true(before.files > 4);
 
 	snprintf(path, sizeof path, "%s/log", b->folder);
-	int stderr_before = begin_log(path);
+	int stderr_before = log_catch(path);
 	journal_drop_before(b->journal, last);
 	for (unsigned i = 0; i < 10000 && b->drops < 10; i++)
 		clock_sleep_ms(1);
@@ -387,9 +360,9 @@ static void a_file_that_cannot_be_dropped_stays(void **state)
 	b->drop_error = 0;
 	stat = settled(b, true);
 	assert_int_equal(stat.files, 1);
-	char *log = end_log(stderr_before, path);
-	if (count_of(log, "0000000000000001.journal is not needed any more and cannot be dropped: Permission denied") != 1 ||
-	    count_of(log, "cannot be dropped") != 1 || count_of(log, "are dropped again") != 1)
+	char *log = log_caught(stderr_before, path);
+	if (text_count(log, "0000000000000001.journal is not needed any more and cannot be dropped: Permission denied") != 1 ||
+	    text_count(log, "cannot be dropped") != 1 || text_count(log, "are dropped again") != 1)
 		fail_msg("%s", log);
 	free(log);
 	journal_close(&b->journal);

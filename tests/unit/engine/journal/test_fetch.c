@@ -6,12 +6,15 @@
 #include "engine/journal/record.h"
 #include "tests/support/allocation_count.h"
 #include "tests/support/journal_files.h"
+#include "tests/support/peer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -252,6 +255,39 @@ static void a_record_that_changed_on_the_disk_is_refused(void **state)
 	fetch_right(b, 501);
 }
 
+/* Who asks in turn for what two bad files hold gets no line for each. */
+static void each_bad_file_is_said_once(void **state)
+{
+	struct bench *b = *state;
+	char path[FILES_PATH_BYTES + 8];
+	uint64_t last = 0;
+	open_bench(b);
+	append(b, RECORDS);
+	make_durable(b);
+	for (uint64_t number = 1; number <= 2; number++) {
+		file_path(b->folder, number, path);
+		assert_int_equal(truncate(path, JOURNAL_HEAD_BYTES), 0);
+	}
+	while (b->place[last + 1] >> JOURNAL_OFFSET_BITS < 2)
+		last++;
+	snprintf(path, sizeof path, "%s/log", b->folder);
+	int before = log_catch(path);
+	for (unsigned i = 0; i < 10; i++) {
+		refuse(b, b->place[last - i]);
+		refuse(b, b->place[last + 1 + i]);
+	}
+	char *log = log_caught(before, path), says[100];
+	for (unsigned number = 1; number <= 2; number++) {
+		uint64_t place = b->place[number == 1 ? last : last + 1];
+		snprintf(says, sizeof says, "%016x.journal, offset %llu: cannot be read: no whole record is there", number,
+		         (unsigned long long)(place & (journal_place(1, 0) - 1)));
+		if (text_count(log, says) != 1)
+			fail_msg("%s is not in the log once:\n%s", says, log);
+	}
+	assert_int_equal(text_count(log, "\n"), 2);
+	free(log);
+}
+
 static void fetching_allocates_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -276,6 +312,7 @@ int main(void)
 		fetch_test(what_is_no_place_is_refused),
 		fetch_test(an_earlier_life_of_a_file_is_not_shown),
 		fetch_test(a_record_that_changed_on_the_disk_is_refused),
+		fetch_test(each_bad_file_is_said_once),
 		fetch_test(fetching_allocates_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
