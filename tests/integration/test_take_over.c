@@ -209,6 +209,15 @@ static void ask(const struct service *s, unsigned id)
 	assert_non_null(strstr(service_ask(s, s->tcp, text, reply, sizeof reply), "\"seq\":"));
 }
 
+static void wait_for_log(const struct service *s, const char *text)
+{
+	for (unsigned i = 0; !service_log_has(s, text); i++) {
+		if (i == 400)
+			fail_msg("no '%s' in the log:\n%s", text, service_log(s));
+		clock_sleep_ms(50);
+	}
+}
+
 /* Nobody there: an ordinary start. One that cannot start, or goes away in between: the old one goes on. */
 static void the_old_one_goes_on_without_a_new_one(void **state)
 {
@@ -233,7 +242,7 @@ static void the_old_one_goes_on_without_a_new_one(void **state)
 		close(fd);
 		clock_sleep_ms(30);
 	}
-	assert_true(service_log_has(&s, "is gone: it goes on"));
+	wait_for_log(&s, "is gone: it goes on");
 	ask(&s, 3);
 	/* One that hangs before it says yes. */
 	char word[16] = "";
@@ -289,15 +298,6 @@ static void start_on_bad_disk(struct service *s, const char *const *some)
 	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1); /* its runtime is loaded second, which does no harm here */
 	service_again(s, some);
 	unsetenv("LD_PRELOAD");
-}
-
-static void wait_for_log(const struct service *s, const char *text)
-{
-	for (unsigned i = 0; !service_log_has(s, text); i++) {
-		if (i == 400)
-			fail_msg("no '%s' in the log:\n%s", text, service_log(s));
-		clock_sleep_ms(50);
-	}
 }
 
 /* A caller, a change that its disk keeps from being durable, and somebody who has asked: so it stays for as long as it may. */
@@ -369,6 +369,7 @@ static void the_new_one_ends_when_the_old_one_is_told_to(void **state)
 	struct caller c = {.first = 1000000, .is_over = &is_over};
 	ask_a_stuck_one(&s, &next, &c, some);
 	assert_int_equal(kill(s.pid, SIGTERM), 0);
+	wait_for_log(&s, "signal 15: draining"); /* so it is not ready any more */
 	stick_disk(&s, false);
 	assert_false(service_await(&next));
 	assert_int_equal(service_wait(&next), 75);
