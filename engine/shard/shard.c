@@ -294,7 +294,6 @@ static void *run_writer(void *argument)
 	}
 }
 
-/* The process's signals belong to the main thread. The writer inherits where this one may run. */
 /* What failed, and where. */
 [[gnu::format(printf, 3, 4)]] static status named(status s, struct journal_report *report, const char *format, ...)
 {
@@ -307,6 +306,7 @@ static void *run_writer(void *argument)
 	return s;
 }
 
+/* The process's signals belong to the main thread. The writer inherits where this one may run. */
 static status start_writer(struct shard *shard, struct journal_report *report)
 {
 	sigset_t all, before;
