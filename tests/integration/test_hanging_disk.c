@@ -215,8 +215,9 @@ static void stop_while_hanging(const char *slow, const char *const *sets, const 
 	assert_int_equal(service_stop(&f.service, SIGTERM), 74);
 	int64_t took_ms = (clock_monotonic_ns() - start_ns) / 1000000;
 	print_message("%s: %lld ms\n", slow, (long long)took_ms);
-	/* It would be the minute that the disk takes. A sanitizer holds up the main thread for seconds. */
-	assert_in_range(took_ms, 1000, service_is_sanitized() ? 59000 : 1000 + 5000 + 10000);
+	assert_true(took_ms >= 1000);
+	if (!service_is_sanitized()) /* which holds up the main thread; without an end by force it would have ended with 0 */
+		assert_true(took_ms <= 1000 + 5000 + 10000);
 	disk_assert_says_once(&f.service, says);
 	peer_close(&p);
 	service_again(&f.service, sets);
@@ -229,21 +230,21 @@ static void stop_while_hanging(const char *slow, const char *const *sets, const 
 static void a_stop_whose_snapshot_hangs(void **state)
 {
 	(void)state;
-	stop_while_hanging("60000 .snapshot.making", disk_small_with("service.drain_timeout_ms=1000", NULL, NULL), NULL,
+	stop_while_hanging("600000 .snapshot.making", disk_small_with("service.drain_timeout_ms=1000", NULL, NULL), NULL,
 	                   "it ends now, without the end of a snapshot");
 }
 
 static void a_stop_whose_receipt_hangs(void **state)
 {
 	(void)state;
-	stop_while_hanging("60000 receipt.making", disk_small_with("service.drain_timeout_ms=1000", NULL, NULL), NULL,
+	stop_while_hanging("600000 receipt.making", disk_small_with("service.drain_timeout_ms=1000", NULL, NULL), NULL,
 	                   "it ends now, without the receipt");
 }
 
 static void a_stop_while_a_read_hangs(void **state)
 {
 	(void)state;
-	stop_while_hanging("60000 .journal", disk_small_with("service.drain_timeout_ms=1000", NULL, NULL),
+	stop_while_hanging("600000 .journal", disk_small_with("service.drain_timeout_ms=1000", NULL, NULL),
 	                   "{\"type\":\"payment.get\",\"payment\":77}", "it ends now, without a last snapshot and the receipt");
 }
 
