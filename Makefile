@@ -97,7 +97,7 @@ floors := $(if $(CROSS),engine/base engine/memory engine/store engine/commerce p
 engine_sources := $(sort $(wildcard $(addsuffix /*.c,$(floors))))
 engine_objects := $(engine_sources:%.c=$(out)/%.o)
 # A cross build takes only the tests and the support that stay on the floors it has.
-high_floors := engine/(journal|handler|router|shard|net|admin|abi)/|cmd/|tests/support/(service|http|crowd)\.h
+high_floors := engine/(journal|handler|router|shard|net|admin|abi)/|cmd/|tests/support/(service|http|crowd|bad_disk)\.h
 high_include := ^\#include ("($(high_floors))|<nng/)
 low = $(if $(and $(CROSS),$(1)),$(shell grep -LE '$(high_include)' $(1)),$(1))
 support_sources := $(call low,$(sort $(wildcard tests/support/*.c)))

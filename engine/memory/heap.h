@@ -49,8 +49,8 @@ void heap_trim(void);
 /* Is there a large block in this range? */
 bool heap_has_large(uintptr_t start, uintptr_t end);
 
-/* Does an address belong to a page of the heap? */
-bool heap_holds(const void *address);
+/* Is any of the heap's own memory in this range? */
+bool heap_holds(uintptr_t start, uintptr_t end);
 
 /* Makes the linker take heap_calls.c. */
 void heap_count_calls(void);

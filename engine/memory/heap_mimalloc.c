@@ -13,7 +13,8 @@ bool heap_is_mimalloc(void) { return false; }
 void heap_describe(char *text, size_t capacity) { snprintf(text, capacity, "the sanitizer's heap"); }
 void heap_set_options(bool, int64_t) {}
 void heap_collect(void) {}
-bool heap_holds(const void *) { return false; }
+/* Not asked step by step: a sanitizer maps terabytes. */
+bool heap_holds(uintptr_t, uintptr_t) { return false; }
 
 #else
 #include <mimalloc.h>
@@ -37,10 +38,10 @@ void heap_describe(char *text, size_t capacity)
 
 enum { HEAP_STEP = 64 << 10 }; /* mimalloc takes no less from the system */
 
-static bool holds_any(uintptr_t start, uintptr_t end)
+bool heap_holds(uintptr_t start, uintptr_t end)
 {
 	for (uintptr_t at = (start + HEAP_STEP - 1) & ~(uintptr_t)(HEAP_STEP - 1); at < end; at += HEAP_STEP)
-		if (heap_holds((const void *)at))
+		if (mi_is_in_heap_region((const void *)at))
 			return true;
 	return false;
 }
@@ -56,7 +57,7 @@ static void advise_large_pages(void)
 		char *rest;
 		uintptr_t start = strtoul(line, &rest, 16);
 		uintptr_t end = *rest == '-' ? strtoul(rest + 1, &rest, 16) : 0;
-		if (strncmp(rest, " rw-p 00000000 00:00 0", 22) == 0 && holds_any(start, end))
+		if (strncmp(rest, " rw-p 00000000 00:00 0", 22) == 0 && heap_holds(start, end))
 			(void)madvise((void *)start, end - start, MADV_HUGEPAGE);
 	}
 	if (maps != NULL)
@@ -72,7 +73,5 @@ void heap_set_options(bool large_pages, int64_t purge_delay_ms)
 }
 
 void heap_collect(void) { mi_collect(true); }
-
-bool heap_holds(const void *address) { return mi_is_in_heap_region(address); }
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { HEAP_STEP = 64 << 10, RANGES = 64 }; /* mimalloc hands out memory in steps of 64 KiB */
+enum { RANGES = 64 };
 
 static const uintptr_t page_bytes = 4096;
 
@@ -142,14 +142,7 @@ struct walk {
 
 static bool is_heap(const struct mapping *m)
 {
-	if (heap_has_large(m->start, m->end))
-		return true;
-	/* The middle of a step, so that a header at its beginning does not matter. */
-	uintptr_t first = (m->start + HEAP_STEP - 1) & ~(uintptr_t)(HEAP_STEP - 1);
-	for (uintptr_t at = first; at < m->end; at += HEAP_STEP)
-		if (heap_holds((const void *)at))
-			return true;
-	return false;
+	return heap_has_large(m->start, m->end) || heap_holds(m->start, m->end);
 }
 
 /* A stack of a thread lies above a guard that nobody may touch. */
