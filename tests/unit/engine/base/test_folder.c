@@ -69,7 +69,8 @@ static void a_folder_stands_in_the_one_above(void **state)
 	assert_syncs(folder_sync_name("a/b/."), "a");
 	assert_syncs(folder_sync_name("link"), "a");
 	assert_syncs(folder_sync_name("."), "..");
-	assert_syncs(folder_sync_name("/"), "/");
+	if (getenv("TEST_EMULATOR") == NULL) /* it shows another root by this name */
+		assert_syncs(folder_sync_name("/"), "/");
 }
 
 static void a_file_stands_in_what_its_path_names(void **state)

@@ -233,10 +233,14 @@ static void end_and_begin_again(struct bench *b, uint64_t *last)
 	b->is_shaky = false;
 	b->sync_error = 0;
 	b->checker = (struct checker){0};
-	assert_int_equal(journal_verify(b->folder, 0, check_record, &b->checker, &b->report), STATUS_ok);
+	if (journal_verify(b->folder, 0, check_record, &b->checker, &b->report) != STATUS_ok)
+		fail_msg("%s", b->report.text);
 	assert_int_equal(b->checker.wrong, 0);
 	assert_in_range(b->checker.last, durable, *last);
 	*last = b->checker.last;
+	/* Their numbers come again, elsewhere: what an old place says is lost might be durable. */
+	for (uint64_t i = *last + 1; i < PLACES_MAX; i++)
+		b->place[i] = 0;
 	open_bench(b, *last);
 }
 
@@ -268,8 +272,8 @@ static void failures_at_any_moment_lose_nothing(void **state)
 	journal_close(&b->journal);
 	open_bench(b, last);
 	assert_false(b->report.is_torn);
-	assert_true(failures > 100 && full > 10);
-	assert_true(b->losses > 100);
+	assert_true(failures > 30 && full > 2);
+	assert_true(b->losses > 30);
 }
 
 static void a_file_that_cannot_be_made_is_tried_again(void **state)
