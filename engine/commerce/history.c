@@ -105,14 +105,14 @@ static uint32_t new_entry(struct history *h)
 static void remember(struct history *h, uint64_t key, uint64_t place)
 {
 	uint32_t entry = find(h, key);
-	if (entry != SLOT_NONE) {
-		take_out(h, entry);
-	} else {
+	bool is_new = entry == SLOT_NONE;
+	if (is_new)
 		entry = new_entry(h);
-		h->entries[entry].key = key;
-		index_insert(&h->by_key, key, entry);
-	}
+	else
+		take_out(h, entry);
 	add_newest(h, entry, key, place);
+	if (is_new)
+		index_insert(&h->by_key, key, entry);
 }
 
 static bool is_in_order(const struct history *h, uint64_t place)

@@ -254,7 +254,8 @@ static void failures_at_any_moment_lose_nothing(void **state)
 	b->shakes.state = 1;
 	b->shakes_of_writer.state = 2;
 	open_bench(b, 0);
-	for (unsigned i = 0; i < 60; i++) {
+	/* A busy machine takes more rounds to meet them. */
+	for (unsigned i = 0; i < 60 || (i < 120 && (failures <= 100 || full <= 10 || b->losses <= 100)); i++) {
 		b->is_shaky = true;
 		append_placed(b, &last, 1 + random_below(&b->shakes_of_writer, i % 3 == 1 ? 5000 : 300));
 		journal_stat(b->journal, &stat);
@@ -272,8 +273,8 @@ static void failures_at_any_moment_lose_nothing(void **state)
 	journal_close(&b->journal);
 	open_bench(b, last);
 	assert_false(b->report.is_torn);
-	assert_true(failures > 30 && full > 2);
-	assert_true(b->losses > 30);
+	assert_true(failures > 100 && full > 10);
+	assert_true(b->losses > 100);
 }
 
 static void a_file_that_cannot_be_made_is_tried_again(void **state)
