@@ -3,11 +3,15 @@
 #include "engine/memory/heap.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
-enum { LISTS = 33 }; /* of 1, 2, 3 ... steps; larger ones do not wait */
+/* 16, 20, 24, 28, 32, 40 ... KiB up to 8 MiB; larger ones do not wait. */
+enum { FIRST_BITS = 14, LAST_BITS = 23, PARTS_BITS = 2, PARTS = 1 << PARTS_BITS };
+enum { LISTS = (LAST_BITS - FIRST_BITS) * PARTS + 1 };
+static_assert(HEAP_LARGE_LEAST == 1 << FIRST_BITS && HEAP_LARGE_LEAST >> PARTS_BITS == HEAP_LARGE_PAGE);
 
 struct heap_large {
 	uint64_t mark;
@@ -21,39 +25,65 @@ static_assert(sizeof(struct heap_large) <= HEAP_LARGE_HEADER);
 /* Process-wide, like malloc itself. */
 static struct {
 	pthread_mutex_t lock;
-	uint64_t secret;
+	_Atomic uint64_t secret;
 	struct heap_large *all;
 	struct heap_large *free[LISTS];
 	size_t kept;
 } large = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static uint64_t mark_of(const struct heap_large *block) { return large.secret ^ (uint64_t)(uintptr_t)block; }
+static uint64_t mark_of(const struct heap_large *block)
+{
+	return atomic_load_explicit(&large.secret, memory_order_relaxed) ^ (uint64_t)(uintptr_t)block;
+}
 
 struct heap_large *heap_large_check(void *block)
 {
 	struct heap_large *head = (struct heap_large *)(void *)((char *)block - HEAP_LARGE_HEADER);
-	return large.secret != 0 && head->mark == mark_of(head) ? head : NULL;
+	return atomic_load_explicit(&large.secret, memory_order_relaxed) != 0 && head->mark == mark_of(head) ? head : NULL;
 }
 
 size_t heap_large_size(const struct heap_large *block) { return block->mapped - HEAP_LARGE_HEADER; }
 
+/* The list of blocks of these bytes or a few more, which *mapped becomes; LISTS or more: none. */
+static unsigned list_of(size_t bytes, size_t *mapped)
+{
+	unsigned bits = 63 - (unsigned)__builtin_clzl(bytes - 1) - PARTS_BITS; /* of a part of this doubling */
+	size_t parts = ((bytes - 1) >> bits) + 1;
+	*mapped = parts << bits;
+	return (bits + PARTS_BITS - FIRST_BITS) * PARTS + (unsigned)parts - PARTS;
+}
+
+/* Drawn once, by whoever comes first. */
+static void draw_secret(void)
+{
+	uint64_t drawn, none = 0;
+	if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn || drawn == 0)
+		drawn = 0x9e3779b97f4a7c15 ^ (uint64_t)(uintptr_t)&drawn;
+	atomic_compare_exchange_strong(&large.secret, &none, drawn);
+}
+
 static struct heap_large *map_block(size_t mapped)
 {
-	if (large.secret == 0 && getrandom(&large.secret, sizeof large.secret, 0) != sizeof large.secret)
-		large.secret = 0x9e3779b97f4a7c15 ^ (uint64_t)(uintptr_t)&mapped;
-	struct heap_large *block = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (atomic_load_explicit(&large.secret, memory_order_relaxed) == 0)
+		draw_secret();
+	/* Without a reserve, as mimalloc's: so that the kernel does not make one mapping of it and a thread's stack beside it,
+	 * and a reading tells them apart. */
+	enum { FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+	struct heap_large *block = mmap(NULL, mapped, PROT_READ | PROT_WRITE, FLAGS, -1, 0);
 	if (block == MAP_FAILED)
 		return NULL;
 	block->mapped = mapped;
 	block->mark = mark_of(block);
+	pthread_mutex_lock(&large.lock);
 	block->next = large.all;
 	if (block->next != NULL)
 		block->next->previous = block;
 	large.all = block;
+	pthread_mutex_unlock(&large.lock);
 	return block;
 }
 
-static void unmap_block(struct heap_large *block)
+static void forget_block(struct heap_large *block)
 {
 	if (block->previous != NULL)
 		block->previous->next = block->next;
@@ -61,44 +91,52 @@ static void unmap_block(struct heap_large *block)
 		large.all = block->next;
 	if (block->next != NULL)
 		block->next->previous = block->previous;
-	munmap(block, block->mapped);
 }
 
 void *heap_large_take(size_t bytes, bool *is_fresh)
 {
 	if (bytes > SIZE_MAX / 2)
 		return NULL;
-	size_t steps = (bytes + HEAP_LARGE_HEADER + HEAP_LARGE_STEP - 1) / HEAP_LARGE_STEP;
-	pthread_mutex_lock(&large.lock);
-	struct heap_large *block = steps < LISTS ? large.free[steps] : NULL;
-	*is_fresh = block == NULL;
-	if (block == NULL) {
-		block = map_block(steps * HEAP_LARGE_STEP);
-	} else {
-		large.free[steps] = block->next_free;
-		large.kept -= block->mapped;
-		block->is_old = false;
+	size_t mapped;
+	unsigned list = list_of(bytes + HEAP_LARGE_HEADER, &mapped);
+	struct heap_large *block = NULL;
+	if (list < LISTS) {
+		pthread_mutex_lock(&large.lock);
+		block = large.free[list];
+		if (block != NULL) {
+			large.free[list] = block->next_free;
+			large.kept -= mapped;
+			block->is_old = false;
+		}
+		pthread_mutex_unlock(&large.lock);
 	}
-	pthread_mutex_unlock(&large.lock);
+	*is_fresh = block == NULL;
+	if (block == NULL)
+		block = map_block(mapped);
 	return block == NULL ? NULL : (char *)block + HEAP_LARGE_HEADER;
 }
 
 void heap_large_give(struct heap_large *block)
 {
-	size_t steps = block->mapped / HEAP_LARGE_STEP;
+	size_t mapped;
+	unsigned list = list_of(block->mapped, &mapped);
 	pthread_mutex_lock(&large.lock);
-	if (steps < LISTS && large.kept + block->mapped <= HEAP_LARGE_KEPT_BYTES) {
-		block->next_free = large.free[steps];
-		large.free[steps] = block;
-		large.kept += block->mapped;
+	bool waits = list < LISTS && large.kept + mapped <= HEAP_LARGE_KEPT_BYTES;
+	if (waits) {
+		block->next_free = large.free[list];
+		large.free[list] = block;
+		large.kept += mapped;
 	} else {
-		unmap_block(block);
+		forget_block(block);
 	}
 	pthread_mutex_unlock(&large.lock);
+	if (!waits)
+		munmap(block, mapped);
 }
 
 void heap_trim(void)
 {
+	struct heap_large *old = NULL;
 	pthread_mutex_lock(&large.lock);
 	for (unsigned i = 0; i < LISTS; i++) {
 		for (struct heap_large **at = &large.free[i]; *at != NULL;) {
@@ -110,10 +148,16 @@ void heap_trim(void)
 			}
 			*at = block->next_free;
 			large.kept -= block->mapped;
-			unmap_block(block);
+			forget_block(block);
+			block->next_free = old;
+			old = block;
 		}
 	}
 	pthread_mutex_unlock(&large.lock);
+	for (struct heap_large *next; old != NULL; old = next) {
+		next = old->next_free;
+		munmap(old, old->mapped);
+	}
 }
 
 bool heap_has_large(uintptr_t start, uintptr_t end)

@@ -1,13 +1,15 @@
 /*
- * heap_large: blocks of the general heap from 512 KiB up, as mappings of their own.
+ * heap_large: blocks of the general heap from 16 KiB up, as mappings of their own.
  *
- * Why: mimalloc 3.0.1 (Debian 13) never reuses or returns a block of about 1 MiB or more
- * that another thread frees than took it, and libnng does just that with every message:
- * 1.2 GB after 9,000 messages of up to 1.2 MB each, with no option that helps.
+ * Why: libnng takes a message's block on one thread and frees it on another. Of blocks of
+ * about 1 MiB or more mimalloc 3.0.1 (Debian 13) then never reuses or returns any: 1.2 GB
+ * after 9,000 messages of up to 1.2 MB each, with no option that helps. Of smaller ones each
+ * thread keeps pages of 512 KiB for each of its sizes, and they fill up for hours.
  *
- * A freed block waits in a list of its size for the next one, so that a stream of large
- * messages needs no system calls; what waited from one heap_large_trim to the next is
- * given back, and no more than HEAP_LARGE_KEPT_BYTES wait at all. Any thread; a mutex.
+ * A freed block waits in a list of its size for the next one, whoever asks, so that a stream
+ * of messages needs no system calls; what waited from one heap_trim to the next is given
+ * back, and no more than HEAP_LARGE_KEPT_BYTES wait at all. Sizes are four for each doubling:
+ * at most a fifth of a block is not asked for. Any thread; a mutex, held for no system call.
  * A block is told from one of mimalloc's by a header in front of it that holds a number
  * drawn at the start: see heap_large_of.
  */
@@ -18,8 +20,7 @@
 #include <stdint.h>
 
 enum {
-	HEAP_LARGE_LEAST = 512 << 10,
-	HEAP_LARGE_STEP = 256 << 10,
+	HEAP_LARGE_LEAST = 16 << 10,
 	HEAP_LARGE_HEADER = 64, /* a block begins so far behind its page */
 	HEAP_LARGE_PAGE = 4096,
 	HEAP_LARGE_KEPT_BYTES = 64 << 20,

@@ -145,13 +145,13 @@ static bool is_heap(const struct mapping *m)
 	return heap_has_large(m->start, m->end) || heap_holds(m->start, m->end);
 }
 
-/* A stack of a thread lies above a guard that nobody may touch. */
+/* A stack of a thread lies above a guard that nobody may touch; so may a block of the heap. */
 static bool is_stack(const struct walk *w, const struct mapping *m)
 {
 	if (strncmp(m->path, "[stack", 6) == 0)
 		return true;
 	return m->path[0] == '\0' && m->permissions[1] == 'w' && w->guard_end == m->start &&
-	       m->end - m->start <= w->own_stack_bytes;
+	       m->end - m->start <= w->own_stack_bytes && !heap_has_large(m->start, m->end);
 }
 
 static bool is_program(const struct walk *w, const struct mapping *m)

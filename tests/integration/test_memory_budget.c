@@ -346,7 +346,8 @@ static void check_budget(const struct course *course)
 	FILE *f = fopen("tests/integration/memory_budget", "re");
 	char line[256], name[64], unit[32], owner[64];
 	double limit;
-	unsigned lines = 0, exceeded = 0;
+	char which[512] = "";
+	unsigned lines = 0;
 	assert_non_null(f);
 	while (fgets(line, sizeof line, f) != NULL) {
 		if (line[0] == '#' || sscanf(line, "%63s %lf %31s %63s", name, &limit, unit, owner) != 4)
@@ -354,13 +355,15 @@ static void check_budget(const struct course *course)
 		double found = found_for(name, course);
 		bool is_over = found > limit;
 		print_message("%-20s %9.0f of %9.0f %-10s %s%s\n", name, found, limit, unit, owner, is_over ? "  EXCEEDED" : "");
-		exceeded += is_over;
+		size_t used = strlen(which);
+		if (is_over)
+			snprintf(which + used, sizeof which - used, " %s (%s): %.0f, not %.0f %s;", name, owner, found, limit, unit);
 		lines++;
 	}
 	fclose(f);
 	assert_true(lines >= 10);
-	if (exceeded != 0)
-		fail_msg("%u lines of the memory budget are exceeded; the owners are named above", exceeded);
+	if (which[0] != '\0')
+		fail_msg("the memory budget is exceeded:%s", which);
 }
 
 static bool is_sanitized(void)

@@ -2,6 +2,7 @@
  * reusing, small and large, and large blocks that another thread frees come back. The options memory.heap_* do what they say. */
 #include "engine/base/random.h"
 #include "engine/memory/heap.h"
+#include "engine/memory/heap_large.h"
 #include "tests/support/emulated.h"
 
 #include <malloc.h>
@@ -177,6 +178,54 @@ static void test_large_blocks_come_back_from_other_threads(void **state)
 	assert_true(resident() < before + 64 * MIB);
 }
 
+/* ---- sizes ----------------------------------------------------------------------------- */
+
+static void test_a_block_is_hardly_larger_than_asked_for(void **state)
+{
+	(void)state;
+	if (!is_there())
+		skip();
+	struct random r = {9};
+	for (int i = 0; i < 2000; i++) {
+		size_t size = HEAP_LARGE_LEAST + random_below(&r, (size_t)HEAP_LARGE_LEAST << random_below(&r, 12));
+		size_t given = size + HEAP_LARGE_HEADER;
+		unsigned char *block = malloc(size);
+		assert_non_null(block);
+		assert_true(heap_large_of(block) != NULL);
+		assert_in_range(malloc_usable_size(block), size, given + given / 4);
+		block[0] = block[size - 1] = 1;
+		free(block);
+	}
+	unsigned char *below = malloc(HEAP_LARGE_LEAST - 1);
+	assert_non_null(below);
+	assert_null(heap_large_of(below));
+	free(below);
+}
+
+/* One after another, of one size: each is the one that was given back before, whoever gives it. */
+static void *give_back(void *block)
+{
+	free(block);
+	return NULL;
+}
+
+static void test_a_freed_block_is_the_next_one(void **state)
+{
+	(void)state;
+	if (is_emulated() || !is_there())
+		skip();
+	static const size_t sizes[] = {17000, 20000, 100000, 1000000};
+	for (unsigned k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+		void *first = malloc(sizes[k]);
+		pthread_t thread;
+		assert_int_equal(pthread_create(&thread, NULL, give_back, first), 0);
+		pthread_join(thread, NULL);
+		void *second = malloc(sizes[k] - sizes[k] / 100);
+		assert_ptr_equal(second, first);
+		free(second);
+	}
+}
+
 /* ---- options --------------------------------------------------------------------------- */
 
 /* Options stay set, so each is tried in a child, which says by its exit code whether it found what it should. */
@@ -263,6 +312,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contents_survive),
 		cmocka_unit_test(test_large_blocks_come_back_from_other_threads),
+		cmocka_unit_test(test_a_block_is_hardly_larger_than_asked_for),
+		cmocka_unit_test(test_a_freed_block_is_the_next_one),
 		cmocka_unit_test(test_freed_pages_go_after_the_delay),
 		cmocka_unit_test(test_huge_pages_are_asked_for_where_the_heap_is),
 	};
