@@ -36,7 +36,7 @@ void service_bill(const struct configuration *c, const struct numa *numa, struct
 	commerce_bill(&c->commerce, bill);
 	journal_bill(&c->journal, bill);
 	shard_bill(&c->shard, bill);
-	shard_snapshot_bill(&c->shard, &c->commerce, bill);
+	shard_snapshot_bill(&c->shard, &c->commerce, c->service.rewards_capacity, bill);
 	net_bill(&c->net, bill);
 	admin_bill(&c->admin, bill);
 	heap_profile_bill(bill);

@@ -28,8 +28,6 @@ struct recovery {
 	struct replay replay;
 	struct reward_change *rewards;
 	size_t reward_count, reward_room;
-	struct wire_id *idle; /* struct shadow_start */
-	size_t idle_count, idle_room;
 	uint64_t replayed, replayed_bytes; /* behind the snapshot */
 	bool puts; /* which rewards of a snapshot are taken: those that were put, or removed */
 	struct loading loading;
@@ -213,27 +211,13 @@ static void count_taken(void *context, struct wire_id reward, uint64_t taken)
 
 /* ---- the snapshot ----------------------------------------------------------------------------------- */
 
-static status keep_idle(struct recovery *r, struct wire_id id)
-{
-	if (r->idle_count == r->idle_room) {
-		size_t room = r->idle_room == 0 ? 1024 : 2 * r->idle_room;
-		struct wire_id *grown = realloc(r->idle, room * sizeof *grown);
-		if (grown == NULL)
-			return STATUS_pool_exhausted;
-		r->idle = grown;
-		r->idle_room = room;
-	}
-	r->idle[r->idle_count++] = id;
-	return STATUS_ok;
-}
-
 static status load_reward(void *context, const struct effect_head *effect)
 {
 	struct recovery *r = context;
 	if (r->puts != (effect->type == EFFECT_reward_put))
 		return STATUS_ok;
 	status s = put_reward(r->shard, effect);
-	return s == STATUS_not_found ? keep_idle(r, reward_effect_id(effect)) : s;
+	return s == STATUS_not_found ? STATUS_ok : s; /* rewards.file does not bring it any more */
 }
 
 static status visit_reward(void *context, uint32_t kind, const void *bytes, size_t count)
@@ -341,10 +325,8 @@ static status finish(struct recovery *r, struct journal_report *report)
 		.created_ms = r->found.created_ms,
 		.tail_bytes = r->replayed_bytes,
 		.unread = report->files_passed != 0 ? r->found.sequence : 0,
-		.idle = r->idle,
-		.idle_count = r->idle_count,
+		.file = &shard->file,
 	};
-	r->idle = NULL;
 	return STATUS_ok;
 }
 
@@ -383,6 +365,8 @@ static status open_and_replay(struct recovery *r, struct journal_report *report)
 	options.context = shard;
 	options.checks_later = shadow_is_wanted(&shard->options, &shard->parts); /* it does */
 	status s = shard_read_receipt(shard, report);
+	if (s == STATUS_ok && options.checks_later)
+		s = file_rewards_setup(&shard->file, shard->parts.store, shard->options.account);
 	if (s == STATUS_ok)
 		s = start_from_snapshot(r, &after, report);
 	if (s != STATUS_ok)
@@ -410,7 +394,6 @@ status shard_recover(struct shard *shard, struct journal_report *report)
 	}
 	snapshots_close(&r->snapshots);
 	free(r->rewards);
-	free(r->idle);
 	free(r);
 	return s;
 }

@@ -2,9 +2,9 @@
  * replay: state that follows the journal: what a snapshot saved, then record by record. A start does
  * it with the live state, the shadow with its own; so both come to the same.
  *
- * A snapshot holds one head, what commerce saves, and of each reward that ever came or went by event
- * the last effect, the least id first. Those lie over rewards.file, which a start loads before: so a
- * removal is kept, too, because the reward may stand in the file.
+ * A snapshot holds one head, what commerce saves, and of each reward that came or went by event
+ * the last effect, the least id first. Those lie over rewards.file, which a start loads before: so the
+ * removal of a reward that the file brings is kept, too.
  *
  * One thread, that of the state's owner. Nothing is allocated.
  */

@@ -230,13 +230,13 @@ void shadow_teardown(struct shadow **out)
 	snapshots_close(&s->writer);
 	overlay_teardown(&s->overlay);
 	commerce_teardown(&s->commerce);
-	free(s->start.idle);
 	free((void *)s);
 }
 
 /* ---- what it says ------------------------------------------------------------------------------------- */
 
-void shard_snapshot_bill(const struct shard_options *options, const struct commerce_options *commerce, struct bill *bill)
+void shard_snapshot_bill(const struct shard_options *options, const struct commerce_options *commerce,
+                         int64_t rewards_capacity, struct bill *bill)
 {
 	struct bill state = {.pool_debug = bill->pool_debug};
 	if (options->snapshot_bytes == 0)
@@ -244,6 +244,7 @@ void shard_snapshot_bill(const struct shard_options *options, const struct comme
 	commerce_bill(commerce, &state);
 	bill_add(bill, "shard", "data.snapshot_bytes", 1, bill_sum(&state), "state of the snapshot thread: all of commerce again");
 	overlay_bill(bill);
+	file_rewards_bill(rewards_capacity, bill);
 	snapshot_bill(bill);
 	snapshot_bill(bill);
 	bill_add(bill, "shard", "data.snapshot_bytes", 1, sizeof(struct shadow), "the snapshot thread, its list of files");

@@ -20,6 +20,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/wakeup.h"
 #include "engine/journal/snapshot.h"
+#include "engine/shard/file_rewards.h"
 #include "engine/shard/overlay.h"
 #include "engine/shard/replay.h"
 #include "engine/shard/shard.h"
@@ -34,10 +35,7 @@ struct shadow_start {
 	int64_t created_ms;  /* of that */
 	uint64_t tail_bytes; /* of the journal behind it */
 	uint64_t unread;     /* records up to here were not looked at; 0: all were */
-	/* Rewards whose removal it holds and that rewards.file does not bring (any more), the least first: the removal
-	 * protects from nothing and is left out of the next one. From malloc; the shadow's then. */
-	struct wire_id *idle;
-	size_t idle_count;
+	struct file_rewards *file; /* the shard's; outlives the shadow */
 };
 
 /* What is shown of it. */

@@ -100,26 +100,22 @@ static status put(void *context, uint32_t kind, const void *bytes, size_t count)
 struct merge {
 	struct shadow *shadow;
 	uint32_t next; /* of the overlay */
-	size_t idle;   /* next of those */
 	bool has_rewards;
 };
+
+/* The removal of what rewards.file does not bring protects from nothing. */
+static status put_effect(struct merge *m, const struct effect_head *effect, size_t bytes)
+{
+	if (effect->type == EFFECT_reward_remove && !file_rewards_has(m->shadow->start.file, reward_effect_id(effect)))
+		return is_stopped(m->shadow) ? STATUS_draining : STATUS_ok;
+	m->has_rewards = true;
+	return put(m->shadow, SAVED_reward, effect, bytes);
+}
 
 static status put_change(struct merge *m)
 {
 	const struct effect_head *effect = overlay_at(&m->shadow->overlay, m->next++);
-	m->has_rewards = true;
-	return put(m->shadow, SAVED_reward, effect, effect->bytes);
-}
-
-static bool is_idle(struct merge *m, const struct effect_head *effect)
-{
-	const struct shadow_start *start = &m->shadow->start;
-	struct wire_id id = reward_effect_id(effect);
-	if (start->seq != m->shadow->newest)
-		return false;
-	while (m->idle < start->idle_count && wire_id_order(start->idle[m->idle], id) < 0)
-		m->idle++;
-	return effect->type == EFFECT_reward_remove && m->idle < start->idle_count && id_equal(start->idle[m->idle], id);
+	return put_effect(m, effect, effect->bytes);
 }
 
 /* The last snapshot's rewards and what changed since, both in order. */
@@ -139,10 +135,7 @@ static status merge_reward(void *context, uint32_t kind, const void *bytes, size
 		return s;
 	if (m->next < o->count && order == 0)
 		return put_change(m);
-	if (is_idle(m, bytes))
-		return STATUS_ok;
-	m->has_rewards = true;
-	return put(m->shadow, SAVED_reward, bytes, count);
+	return put_effect(m, bytes, count);
 }
 
 static status put_rewards(struct shadow *s, bool *has_rewards)

@@ -418,7 +418,6 @@ static status start_shadow(struct shard *shard, struct journal_report *report)
 	status s = shadow_setup(&shard->shadow, &shard->options, &shard->parts, shard->journal, &shard->start, text);
 	if (s != STATUS_not_found)
 		return named(s, report, "data.snapshot_bytes: no snapshots can be made: %.900s", text);
-	free(shard->start.idle); /* else the shadow's */
 	return STATUS_ok;
 }
 
@@ -537,6 +536,7 @@ void shard_teardown(struct shard **out)
 		return;
 	shard_stop(shard);
 	shadow_teardown(&shard->shadow);
+	file_rewards_teardown(&shard->file);
 	if (shard->journal != NULL)
 		journal_close(&shard->journal);
 	if (shard->workers != NULL)

@@ -60,7 +60,8 @@ bool shard_options_agree(const struct shard_options *options, struct option_prob
 /* What a shard of these options takes at most. */
 void shard_bill(const struct shard_options *options, struct bill *bill);
 /* And its snapshots. */
-void shard_snapshot_bill(const struct shard_options *options, const struct commerce_options *commerce, struct bill *bill);
+void shard_snapshot_bill(const struct shard_options *options, const struct commerce_options *commerce,
+                         int64_t rewards_capacity, struct bill *bill);
 
 /* Readers that the store must have room for. */
 #define SHARD_READERS(workers) ((workers) + 1)

@@ -37,6 +37,7 @@ struct shard {
 	int64_t now_ms;       /* Unix time that never goes back */
 	int64_t swept_ns;
 	struct shadow_start start;
+	struct file_rewards file; /* where snapshots are made */
 	uint32_t cart_hand, payment_hand, claim_hand;
 	int64_t full_ns;      /* since when as many replies wait as may; 0: there is room */
 	int64_t stuck_ns;     /* when that was too long the last time; 0: never */

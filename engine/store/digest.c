@@ -1,4 +1,4 @@
-/* All rewards as one number. */
+/* All rewards, once each: as one number, and their ids. */
 #include "engine/base/hash.h"
 #include "engine/store/inside.h"
 
@@ -31,9 +31,8 @@ static uint64_t digest_of(const struct store *store, const struct run *run, uint
 }
 
 /* The lock keeps the merger from changing the view. */
-uint64_t store_digest(struct store *store)
+static void visit_all(struct store *store, void (*visit)(void *context, const struct run *run, uint32_t slot), void *context)
 {
-	uint64_t sum = 0;
 	pthread_mutex_lock(&store->lock);
 	const struct view *view = store_view(store);
 	for (unsigned i = 0; i < view->run_count; i++) {
@@ -41,8 +40,42 @@ uint64_t store_digest(struct store *store)
 		uint32_t count = atomic_load_explicit(&run->count, memory_order_acquire);
 		for (uint32_t slot = 0; slot < count; slot++)
 			if (atomic_load_explicit(&run->ended[slot], memory_order_relaxed) == 0)
-				sum += digest_of(store, run, slot);
+				visit(context, run, slot);
 	}
 	pthread_mutex_unlock(&store->lock);
-	return sum;
+}
+
+struct digesting {
+	const struct store *store;
+	uint64_t sum;
+};
+
+static void add_digest(void *context, const struct run *run, uint32_t slot)
+{
+	struct digesting *d = context;
+	d->sum += digest_of(d->store, run, slot);
+}
+
+uint64_t store_digest(struct store *store)
+{
+	struct digesting d = {.store = store};
+	visit_all(store, add_digest, &d);
+	return d.sum;
+}
+
+struct naming {
+	store_id_visitor *visit;
+	void *context;
+};
+
+static void name_one(void *context, const struct run *run, uint32_t slot)
+{
+	const struct naming *n = context;
+	const struct exact *e = &run->exact[slot];
+	n->visit(n->context, (struct identifier){e->id_low, e->id_high, e->id_is_uuid});
+}
+
+void store_visit_ids(struct store *store, store_id_visitor *visit, void *context)
+{
+	visit_all(store, name_one, &(struct naming){visit, context});
 }

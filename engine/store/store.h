@@ -142,6 +142,10 @@ void store_settle(struct store *store);
  * or where there is none. */
 uint64_t store_digest(struct store *store);
 
+/* The id of each reward once, in any order, under the store's lock. The writer's, or where there is none. */
+typedef void store_id_visitor(void *context, struct identifier id);
+void store_visit_ids(struct store *store, store_id_visitor *visit, void *context);
+
 void store_statistics(const struct store *store, struct store_statistics *out);
 
 #define STORE_METRICS(M) \
