@@ -425,13 +425,34 @@ void option_format(const struct option *row, const void *value, char *text, size
 	}
 }
 
+/* The first word of a key; a key of one word has none. */
+static size_t word_bytes(const char *key) { return strcspn(key, ".") * (strchr(key, '.') != NULL); }
+
+/* Those that begin as `word` does, of the first `until`; whether there were any. */
+static bool visit_some(const struct option_set *set, const char *word, size_t until, option_visitor *visit, void *context)
+{
+	size_t position = 0;
+	bool found = false;
+	for (size_t s = 0; s < set->count; s++)
+		for (size_t i = 0; i < set->section[s].count && position < until; i++, position++) {
+			const struct option *row = &set->section[s].rows[i];
+			if (word_bytes(row->key) != word_bytes(word) || strncmp(row->key, word, word_bytes(word)) != 0)
+				continue;
+			found = true;
+			if (visit != NULL)
+				visit(context, row, value_of(&set->section[s], row), set->source[position]);
+		}
+	return found;
+}
+
 void option_visit(const struct option_set *set, option_visitor *visit, void *context)
 {
 	size_t position = 0;
 	for (size_t s = 0; s < set->count; s++)
 		for (size_t i = 0; i < set->section[s].count; i++, position++) {
-			const struct option *row = &set->section[s].rows[i];
-			visit(context, row, value_of(&set->section[s], row), set->source[position]);
+			const char *key = set->section[s].rows[i].key;
+			if (!visit_some(set, key, position, NULL, NULL))
+				(void)visit_some(set, key, SIZE_MAX, visit, context);
 		}
 }
 

@@ -118,7 +118,7 @@ const struct option *option_find(const struct option_set *set, const char *key, 
 /* Values and sources of the live options, from a set of the same tables. */
 void option_take_live(struct option_set *set, const struct option_set *newer);
 
-/* All keys, in order: callback(context, row, value, source). */
+/* All keys, those of one first word together, in the order of the tables: callback(context, row, value, source). */
 typedef void option_visitor(void *context, const struct option *row, const void *value, enum option_source source);
 void option_visit(const struct option_set *set, option_visitor *visit, void *context);
 

@@ -80,6 +80,7 @@ run 0 'print-config is a configuration' "$bin/troved" --config "$work/printed.ya
 sed 's/; from [a-z ]*)$/)/' "$work/printed.yaml" >"$work/plain"
 sed 's/; from [a-z ]*)$/)/' "$work/out" | diff "$work/plain" - >"$work/diff"
 equal 'print-config comes back the same' '' "$(cat "$work/diff")"
+equal 'print-config has each section once' '' "$(grep '^[a-z].*:$' "$work/plain" | sort | uniq -d)"
 equal 'config/trove.yaml is what print-config prints' '' \
 	"$(grep -v '^# Every option with' config/trove.yaml | diff - "$work/plain")"
 for ready in config/*.yaml; do

@@ -640,10 +640,8 @@ static void remove_reward(struct fixture *f, unsigned reward)
 	expect(f, message, "\"ok\"");
 }
 
-static status count_reward(void *count, uint32_t kind, const void *bytes, size_t size)
+static status count_reward(void *count, uint32_t kind, const void *, size_t)
 {
-	(void)bytes;
-	(void)size;
 	*(unsigned *)count += kind == SAVED_reward;
 	return STATUS_ok;
 }
