@@ -85,8 +85,6 @@ static void open_shard(struct fixture *f)
 	assert_int_equal(commerce_setup(&f->commerce, &f->commerce_options), STATUS_ok);
 	struct shard_parts parts = {.store = f->store, .commerce = &f->commerce, .carts_ttl_ms = 1000, .payments_ttl_ms = 1000,
 	                            .claims_ttl_ms = TTL_MS, .journal = &f->journal, .clock = &f->clock, .is_driven = true};
-	if (f->options.snapshot_bytes != 0)
-		parts.commerce_options = &f->commerce_options;
 	if (shard_setup(&f->shard, &f->options, &parts, &report) != STATUS_ok)
 		fail_msg("%s", report.text);
 }
@@ -605,105 +603,6 @@ static void a_start_takes_no_more_for_many_changes_of_few(void **state)
 	assert_in_range(full, 0, empty + 56 * 1024);
 }
 
-/* ---- rewards that come and go, and snapshots -------------------------------------------------------------- */
-
-enum { VISITS = 20, GUESTS = 50 };
-
-static int make_snapshots(void **state)
-{
-	struct fixture *f = make_closed();
-	f->journal.segment_bytes = 4 << 20;
-	f->options.snapshot_bytes = 1; /* with each look */
-	f->file_rewards = FILE_REWARDS;
-	open_shard(f);
-	*state = f;
-	return 0;
-}
-
-static void come_and_go(struct fixture *f)
-{
-	static char message[REPLY_BYTES];
-	size_t used = 0;
-	for (unsigned i = 0; i < GUESTS; i++, f->id += 2)
-		used += (size_t)snprintf(message + used, sizeof message - used,
-		                         "%s{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":9},"
-		                         "{\"type\":\"reward.remove\",\"id\":%u,\"reward\":%u}",
-		                         i == 0 ? "[" : ",", f->id + 1, GONE + f->id, f->id + 2, GONE + f->id);
-	snprintf(message + used, sizeof message - used, "]");
-	expect(f, message, "\"ok\"");
-}
-
-static void remove_reward(struct fixture *f, unsigned reward)
-{
-	char message[96];
-	snprintf(message, sizeof message, "{\"type\":\"reward.remove\",\"id\":%u,\"reward\":%u}", ++f->id, reward);
-	expect(f, message, "\"ok\"");
-}
-
-static status count_reward(void *count, uint32_t kind, const void *, size_t)
-{
-	*(unsigned *)count += kind == SAVED_reward;
-	return STATUS_ok;
-}
-
-/* Makes one; how many records of rewards it has. */
-static unsigned rewards_of_a_snapshot(struct fixture *f)
-{
-	struct journal_stat stat;
-	struct snapshots snapshots;
-	struct snapshot_found found;
-	unsigned count = 0;
-	journal_stat(shard_journal(f->shard), &stat);
-	shard_step_snapshots(f->shard);
-	assert_int_equal(snapshots_open(&snapshots, &(struct snapshot_options){.directory = f->folder, .is_reader = true}),
-	                 STATUS_ok);
-	assert_int_equal(snapshot_find(&snapshots, NULL, &found), STATUS_ok);
-	assert_int_equal(found.sequence, stat.durable);
-	assert_int_equal(snapshot_read(&snapshots, found.sequence, count_reward, &count), STATUS_ok);
-	snapshots_close(&snapshots);
-	return count;
-}
-
-static void expect_reward(struct fixture *f, unsigned reward, const char *text)
-{
-	char message[64];
-	snprintf(message, sizeof message, "{\"type\":\"reward.get\",\"reward\":%u}", reward);
-	expect(f, message, text);
-}
-
-static void a_snapshot_forgets_rewards_that_came_and_went(void **state)
-{
-	struct fixture *f = *state;
-	remove_reward(f, 1);
-	remove_reward(f, 2);
-	put_reward(f, 2, ",\"value\":77");
-	for (unsigned i = 0; i < VISITS; i++) {
-		come_and_go(f);
-		assert_int_equal(rewards_of_a_snapshot(f), 2); /* 1 is gone, 2 another */
-	}
-	start_again(f);
-	expect_reward(f, 1, "not_found");
-	expect_reward(f, 2, "\"value\":77,");
-	expect_reward(f, 3, "\"value\":0,");
-	/* What lies over the file's is not forgotten with it. */
-	remove_reward(f, 2);
-	put_reward(f, GONE, "");
-	assert_int_equal(rewards_of_a_snapshot(f), 3);
-	remove_reward(f, GONE);
-	assert_int_equal(rewards_of_a_snapshot(f), 2);
-	start_again(f);
-	expect_reward(f, 1, "not_found");
-	expect_reward(f, 2, "not_found");
-	expect_reward(f, GONE, "not_found");
-	/* The file brings none of them any more. */
-	f->file_rewards = 0;
-	start_again(f);
-	come_and_go(f);
-	assert_int_equal(rewards_of_a_snapshot(f), 0);
-	start_again(f);
-	expect_reward(f, 2, "not_found");
-}
-
 /* ---- publications that are rare ------------------------------------------------------------------------- */
 
 enum { PAYMENTS_AT_ONCE = 100, PAYMENTS = 6000, FEED_READS = 50, LOOKED_LEAST = 64, LOOKED_MOST = 5000 };
@@ -787,7 +686,6 @@ int main(void)
 		crowd_test(those_that_stay_give_it_rest),
 		crowd_test(no_faster_than_the_disk),
 		cmocka_unit_test_setup_teardown(a_start_takes_no_more_for_many_changes_of_few, make_often, remove_fixture),
-		cmocka_unit_test_setup_teardown(a_snapshot_forgets_rewards_that_came_and_went, make_snapshots, remove_fixture),
 		cmocka_unit_test_setup_teardown(one_message_reads_so_much_of_the_journal, make_often, remove_fixture),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,11 +15,12 @@
 
 #include <cmocka.h>
 
-enum { BURSTS = 12, MESSAGES = 400, MESSAGE_BYTES = 4096 };
+enum { BURSTS = 12, MESSAGES = 400, MESSAGE_BYTES = 4096, REPLY_BYTES = 512 };
 
 struct call {
 	struct shard_job job;
 	sem_t done;
+	char reply[REPLY_BYTES]; /* its beginning */
 };
 
 struct fixture {
@@ -31,16 +32,18 @@ struct fixture {
 	struct store *store;
 	struct commerce commerce;
 	struct shard *shard;
+	unsigned id, file_rewards;
 };
 
 static void on_done(struct shard_job *job, const void *reply, size_t bytes)
 {
-	(void)reply;
-	(void)bytes;
-	sem_post(&((struct call *)job)->done);
+	struct call *call = (struct call *)job;
+	snprintf(call->reply, sizeof call->reply, "%.*s", (int)bytes, (const char *)reply);
+	sem_post(&call->done);
 }
 
-static void send(struct fixture *f, const char *message)
+/* Its reply has this text. */
+static void expect(struct fixture *f, const char *message, const char *text)
 {
 	struct call call = {.job.message = message, .job.message_bytes = strlen(message), .job.done = on_done};
 	call.job.received_ns = clock_monotonic_ns();
@@ -49,6 +52,20 @@ static void send(struct fixture *f, const char *message)
 	shard_handle(f->shard, &call.job);
 	while (sem_wait(&call.done) != 0)
 		continue;
+	if (strstr(call.reply, text) == NULL)
+		fail_msg("no %s in %s", text, call.reply);
+}
+
+static void send(struct fixture *f, const char *message) { expect(f, message, ""); }
+
+/* As rewards.file does: rewards 1, 2, 3, ... */
+static void load_rewards(struct fixture *f)
+{
+	for (unsigned i = 1; i <= f->file_rewards; i++) {
+		struct reward r = {.id.low = i, .x = 1, .y = 1, .radius = 9, .stock = -1, .kind = "file", .kind_bytes = 4, .name = "",
+		                   .from_ms = INT64_MIN, .until_ms = INT64_MAX};
+		assert_int_equal(store_load(f->store, &r, 1), STATUS_ok);
+	}
 }
 
 /* Small pools, so that things leave for others all the time. */
@@ -57,6 +74,7 @@ static void open_shard(struct fixture *f)
 	struct store_options store = {.capacity = 1000, .readers_max = SHARD_READERS(1), .kernel = "auto"};
 	struct journal_report report;
 	assert_int_equal(store_setup(&f->store, &store), STATUS_ok);
+	load_rewards(f);
 	assert_int_equal(commerce_setup(&f->commerce, &f->commerce_options), STATUS_ok);
 	struct shard_parts parts = {.store = f->store, .commerce = &f->commerce, .commerce_options = &f->commerce_options,
 	                            .carts_ttl_ms = 1000, .payments_ttl_ms = 1000, .journal = &f->journal};
@@ -223,6 +241,119 @@ static void what_it_saves_with_the_journal_is_the_live_state(void **state)
 	assert_true(snapshots >= BURSTS / 4); /* a slow machine makes fewer */
 }
 
+/* ---- rewards that come and go ------------------------------------------------------------------------ */
+
+enum { FILE_REWARDS = 40, VISITS = 6, GUESTS = 30, GUEST = 1000000, PATIENCE = 400 };
+
+static int make_visited(void **state)
+{
+	(void)make_fixture(state);
+	struct fixture *f = *state;
+	close_shard(f);
+	f->options.snapshot_bytes = 1; /* as soon as anything is new */
+	f->file_rewards = FILE_REWARDS;
+	open_shard(f);
+	return 0;
+}
+
+static void put(struct fixture *f, unsigned reward, const char *more)
+{
+	char message[160];
+	snprintf(message, sizeof message, "{\"type\":\"reward.put\",\"id\":%u,\"reward\":%u,\"x\":1,\"y\":1,\"radius\":9%s}", ++f->id,
+	         reward, more);
+	expect(f, message, "\"ok\"");
+}
+
+static void take_out(struct fixture *f, unsigned reward)
+{
+	char message[96];
+	snprintf(message, sizeof message, "{\"type\":\"reward.remove\",\"id\":%u,\"reward\":%u}", ++f->id, reward);
+	expect(f, message, "\"ok\"");
+}
+
+static void come_and_go(struct fixture *f)
+{
+	for (unsigned i = 0; i < GUESTS; i++) {
+		put(f, GUEST + f->id, "");
+		take_out(f, GUEST + f->id - 1);
+	}
+}
+
+static void expect_reward(struct fixture *f, unsigned reward, const char *text)
+{
+	char message[64];
+	snprintf(message, sizeof message, "{\"type\":\"reward.get\",\"reward\":%u}", reward);
+	expect(f, message, text);
+}
+
+static status count_reward(void *count, uint32_t kind, const void *, size_t)
+{
+	*(unsigned *)count += kind == SAVED_reward;
+	return STATUS_ok;
+}
+
+/* How many records of rewards the snapshot has that holds all of it. */
+static unsigned rewards_of_the_next(struct fixture *f)
+{
+	struct journal_stat stat;
+	journal_stat(shard_journal(f->shard), &stat);
+	for (unsigned tries = 0; tries < PATIENCE; tries++) {
+		struct snapshots snapshots;
+		struct snapshot_found found;
+		unsigned count = 0;
+		status s = snapshots_open(&snapshots, &(struct snapshot_options){.directory = f->folder, .is_reader = true});
+		assert_int_equal(s, STATUS_ok);
+		s = snapshot_find(&snapshots, NULL, &found);
+		if (s == STATUS_ok && found.sequence == stat.durable)
+			s = snapshot_read(&snapshots, found.sequence, count_reward, &count);
+		snapshots_close(&snapshots);
+		if (s == STATUS_ok && found.sequence == stat.durable)
+			return count;
+		clock_sleep_ms(50);
+	}
+	fail_msg("there was no snapshot of seq %llu", (unsigned long long)stat.durable);
+	return 0;
+}
+
+static void start_again(struct fixture *f)
+{
+	close_shard(f);
+	open_shard(f);
+}
+
+static void rewards_that_came_and_went_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+	take_out(f, 1);
+	take_out(f, 2);
+	put(f, 2, ",\"value\":77");
+	for (unsigned i = 0; i < VISITS; i++) {
+		come_and_go(f);
+		assert_int_equal(rewards_of_the_next(f), 2); /* 1 is gone, 2 another */
+	}
+	start_again(f);
+	expect_reward(f, 1, "not_found");
+	expect_reward(f, 2, "\"value\":77,");
+	expect_reward(f, 3, "\"value\":0,");
+	/* What lies over the file's is not forgotten with it. */
+	take_out(f, 2);
+	put(f, GUEST, "");
+	assert_int_equal(rewards_of_the_next(f), 3);
+	take_out(f, GUEST);
+	assert_int_equal(rewards_of_the_next(f), 2);
+	start_again(f);
+	expect_reward(f, 1, "not_found");
+	expect_reward(f, 2, "not_found");
+	expect_reward(f, GUEST, "not_found");
+	/* The file brings none of them any more. */
+	f->file_rewards = 0;
+	start_again(f);
+	come_and_go(f);
+	assert_int_equal(rewards_of_the_next(f), 0);
+	start_again(f);
+	expect_reward(f, 2, "not_found");
+}
+
 /* ---- overlay --------------------------------------------------------------------------------------- */
 
 static struct effect_reward_put put_of(uint64_t reward, int64_t value)
@@ -270,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_it_saves_with_the_journal_is_the_live_state, make_fixture, remove_fixture),
+		cmocka_unit_test_setup_teardown(rewards_that_came_and_went_leave_nothing, make_visited, remove_fixture),
 		cmocka_unit_test(the_last_of_each_reward_stays),
 		cmocka_unit_test(a_full_one_says_so),
 	};
