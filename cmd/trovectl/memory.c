@@ -96,9 +96,11 @@ static void print_heap(const json_t *root)
 {
 	const json_t *a = json_object_get(root, "allocator");
 	const json_t *p = json_object_get(root, "process");
-	printf("\nheap: %s %s, %s resident, %s alive, %lld allocations, %lld of ours after the start\n", text_of(a, "name"),
+	printf("\nheap: %s %s, %s resident, %s alive, %s waiting for messages, %lld allocations, "
+	       "%lld of ours after the start\n", text_of(a, "name"),
 	       text_of(a, "version"), human_bytes((double)number_of(a, "resident_bytes")).text,
-	       human_bytes((double)number_of(a, "live_bytes")).text, number_of(a, "allocations_total"),
+	       human_bytes((double)number_of(a, "live_bytes")).text,
+	       human_bytes((double)number_of(a, "waiting_bytes")).text, number_of(a, "allocations_total"),
 	       number_of(a, "frozen_allocations_total"));
 	printf("pages: %s huge", human_bytes((double)number_of(p, "huge_page_bytes")).text);
 	if (number_of(p, "hugetlb_wanted_bytes") != 0)

@@ -179,8 +179,8 @@ static int idle_thread(const struct doctor *d, const struct memory_reading *r, s
 
 static unsigned examine_heap(const struct doctor *d, const struct memory_reading *r, struct cursor *out)
 {
-	uint64_t live = r->heap.calls.live_bytes;
-	size_t slack = r->heap.resident > live ? r->heap.resident - live : 0;
+	uint64_t live = r->heap.calls.live_bytes, used = live + r->heap.calls.waiting_bytes;
+	size_t slack = r->heap.resident > used ? r->heap.resident - used : 0;
 	if (!r->heap.calls.is_counted || slack < 8 * MIB || slack < live)
 		return 0;
 	double bytes;

@@ -1,5 +1,6 @@
 #include "engine/memory/heap.h"
 
+#include "engine/memory/heap_large.h"
 #include "engine/memory/heap_private.h"
 
 struct heap_counters heap_counters;
@@ -12,7 +13,8 @@ void heap_exempt_thread(void) { heap_thread_is_exempt = true; }
 void heap_statistics(struct heap_statistics *out)
 {
 	unsigned handed_out = atomic_load(&heap_counters.cell_count);
-	*out = (struct heap_statistics){.is_counted = atomic_load(&heap_counters.is_counted)};
+	*out = (struct heap_statistics){.is_counted = atomic_load(&heap_counters.is_counted),
+	                                .waiting_bytes = heap_large_waiting()};
 	out->thread_count = handed_out < HEAP_THREADS_MAX ? handed_out : HEAP_THREADS_MAX;
 	uint64_t taken = 0, freed = 0;
 	for (unsigned i = 0; i < out->thread_count; i++) {

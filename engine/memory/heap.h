@@ -27,6 +27,7 @@ struct heap_thread {
 struct heap_statistics {
 	bool is_counted;
 	uint64_t live_bytes, allocations_total, frees_total;
+	uint64_t waiting_bytes; /* blocks that were freed and wait for the next message (heap_large.h) */
 	/* Since heap_freeze: taken by trove's own code, not by a library, on threads that
 	 * answer events. Anything but 0 is a defect of ours. */
 	uint64_t frozen_allocations_total;

@@ -42,6 +42,14 @@ struct heap_large *heap_large_check(void *block)
 	return atomic_load_explicit(&large.secret, memory_order_relaxed) != 0 && head->mark == mark_of(head) ? head : NULL;
 }
 
+size_t heap_large_waiting(void)
+{
+	pthread_mutex_lock(&large.lock);
+	size_t kept = large.kept;
+	pthread_mutex_unlock(&large.lock);
+	return kept;
+}
+
 size_t heap_large_size(const struct heap_large *block) { return block->mapped - HEAP_LARGE_HEADER; }
 
 /* The list of blocks of these bytes or a few more, which *mapped becomes; LISTS or more: none. */

@@ -33,6 +33,9 @@ void *heap_large_take(size_t bytes, bool *is_fresh);
 void heap_large_give(struct heap_large *block);
 size_t heap_large_size(const struct heap_large *block);
 
+/* Bytes of blocks that wait. */
+size_t heap_large_waiting(void);
+
 struct heap_large *heap_large_check(void *block);
 
 /* The large block that begins here, or NULL: it is mimalloc's. */

@@ -39,9 +39,11 @@
 	M(gauge, heap, ladder, "allocator_ladder_bytes", rung, \
 	  "What adds up to the resident set, rung by rung; a large unexplained one: see trovectl memory --doctor.") \
 	M(gauge, heap, resident, "allocator_heap_resident_bytes", none, \
-	  "Resident pages of the general heap; far above the live bytes: fragmentation.") \
+	  "Resident pages of the general heap; far above the live and the waiting bytes: fragmentation.") \
 	M(gauge, heap, live, "allocator_heap_live_bytes", none, \
 	  "Alive in the general heap; rising without end: a leak, see trovectl memory --doctor.") \
+	M(gauge, heap, waiting, "allocator_heap_waiting_bytes", none, \
+	  "Freed blocks of the general heap that wait for the next message: 64 MiB at most, given back after some 10 s.") \
 	M(counter, heap, allocations, "allocator_heap_allocations_total", none, \
 	  "Blocks taken from the general heap, mostly by libraries; per event it should not rise.") \
 	M(counter, heap, frees, "allocator_heap_frees_total", none, \
@@ -193,6 +195,7 @@ static void write_heap(const struct memory_reading *r, struct metric_page *page)
 	struct heap_metrics heap = {
 		.resident = {(double)r->heap.resident},
 		.live = {(double)r->heap.calls.live_bytes},
+		.waiting = {(double)r->heap.calls.waiting_bytes},
 		.allocations = {(double)r->heap.calls.allocations_total},
 		.frees = {(double)r->heap.calls.frees_total},
 		.frozen = {(double)r->heap.calls.frozen_allocations_total},

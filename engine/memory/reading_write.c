@@ -42,9 +42,11 @@ static void write_allocator(const struct memory_reading *r, struct cursor *out)
 	cursor_literal(out, ",\"version\":");
 	cursor_json_string(out, r->heap.is_mimalloc && space != NULL ? space + 1 : "");
 	cursor_format(out,
-	              ",\"resident_bytes\":%zu,\"live_bytes\":%llu,\"allocations_total\":%llu,\"frees_total\":%llu,"
+	              ",\"resident_bytes\":%zu,\"live_bytes\":%llu,\"waiting_bytes\":%llu,"
+	              "\"allocations_total\":%llu,\"frees_total\":%llu,"
 	              "\"frozen_allocations_total\":%llu}",
-	              r->heap.resident, (unsigned long long)c->live_bytes, (unsigned long long)c->allocations_total,
+	              r->heap.resident, (unsigned long long)c->live_bytes, (unsigned long long)c->waiting_bytes,
+	              (unsigned long long)c->allocations_total,
 	              (unsigned long long)c->frees_total, (unsigned long long)c->frozen_allocations_total);
 }
 

@@ -3,6 +3,7 @@
 #include "engine/base/sanitizer.h"
 #include "engine/memory/arena.h"
 #include "engine/memory/doctor.h"
+#include "engine/memory/heap_large.h"
 #include "engine/memory/resident.h"
 #include "tests/support/emulated.h"
 
@@ -93,6 +94,21 @@ static void plant_fragments(struct fixture *f)
 	heap_collect();
 	note(f);
 	note(f);
+}
+
+/* Messages of all sizes: freed, and waiting for the next ones. */
+static void plant_waiting_blocks(struct fixture *f)
+{
+	enum { BLOCKS = 300 };
+	void *blocks[BLOCKS];
+	for (int i = 0; i < BLOCKS; i++)
+		blocks[i] = touched(HEAP_LARGE_LEAST + (size_t)i * 1000);
+	for (int i = 0; i < BLOCKS; i++)
+		free(blocks[i]);
+	note(f);
+	note(f);
+	if (f->reading.heap.resident < 40 * MIB)
+		_exit(92);
 }
 
 struct hand_over {
@@ -251,6 +267,7 @@ static void test_planted_faults_are_named(void **state)
 	expect(plant_pool_leak, 1u << FINDING_pool_leak, "The pool of planted objects fills");
 	expect(plant_pool_leak, 1u << FINDING_pool_leak, "than planted.capacity allows for");
 	expect(plant_busy_pool, 0, "Nothing is odd");
+	expect(plant_waiting_blocks, 0, "Nothing is odd");
 	expect(plant_fragments, 1u << FINDING_fragmented, "fragmented");
 	expect(plant_idle_cache, 1u << FINDING_idle_cache, "idle thread's cache");
 	expect(plant_oversized, 1u << FINDING_oversized, "planted.bytes_max");

@@ -214,6 +214,7 @@ static void test_a_freed_block_is_the_next_one(void **state)
 	(void)state;
 	if (is_emulated() || !is_there())
 		skip();
+	struct heap_statistics before, after;
 	static const size_t sizes[] = {17000, 20000, 100000, 1000000};
 	for (unsigned k = 0; k < sizeof sizes / sizeof *sizes; k++) {
 		void *first = malloc(sizes[k]);
@@ -222,8 +223,15 @@ static void test_a_freed_block_is_the_next_one(void **state)
 		pthread_join(thread, NULL);
 		void *second = malloc(sizes[k] - sizes[k] / 100);
 		assert_ptr_equal(second, first);
+		heap_statistics(&before);
 		free(second);
+		heap_statistics(&after);
+		assert_in_range(after.waiting_bytes, before.waiting_bytes + sizes[k], before.waiting_bytes + sizes[k] * 5 / 4 + 4096);
 	}
+	heap_trim();
+	heap_trim();
+	heap_statistics(&after);
+	assert_int_equal(after.waiting_bytes, 0);
 }
 
 /* ---- options --------------------------------------------------------------------------- */
