@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-/* 16, 20, 24, 28, 32, 40 ... KiB up to 8 MiB; larger ones do not wait. */
-enum { FIRST_BITS = 14, LAST_BITS = 23, PARTS_BITS = 2, PARTS = 1 << PARTS_BITS };
-enum { LISTS = (LAST_BITS - FIRST_BITS) * PARTS + 1 };
-static_assert(HEAP_LARGE_LEAST == 1 << FIRST_BITS && HEAP_LARGE_LEAST >> PARTS_BITS == HEAP_LARGE_PAGE);
+/* 20, 24, 28, 32, 40 ... 896 KiB, 1 MiB, 1.125 ... up to 8 MiB; larger ones do not wait. */
+enum { FIRST_BITS = 14, FINE_BITS = 20, LAST_BITS = 23, COARSE = 4, FINE = 8 };
+enum { COARSE_LISTS = (FINE_BITS - FIRST_BITS) * COARSE, LISTS = COARSE_LISTS + (LAST_BITS - FINE_BITS) * FINE + 1 };
+static_assert(HEAP_LARGE_LEAST == 1 << FIRST_BITS && HEAP_LARGE_LEAST / COARSE == HEAP_LARGE_PAGE);
 
 struct heap_large {
 	uint64_t mark;
@@ -55,10 +55,24 @@ size_t heap_large_size(const struct heap_large *block) { return block->mapped - 
 /* The list of blocks of these bytes or a few more, which *mapped becomes; LISTS or more: none. */
 static unsigned list_of(size_t bytes, size_t *mapped)
 {
-	unsigned bits = 63 - (unsigned)__builtin_clzl(bytes - 1) - PARTS_BITS; /* of a part of this doubling */
-	size_t parts = ((bytes - 1) >> bits) + 1;
-	*mapped = parts << bits;
-	return (bits + PARTS_BITS - FIRST_BITS) * PARTS + (unsigned)parts - PARTS;
+	unsigned bits = 63 - (unsigned)__builtin_clzl(bytes - 1); /* of the doubling */
+	unsigned parts = bits < FINE_BITS ? COARSE : FINE;
+	size_t part = ((size_t)1 << bits) / parts, count = (bytes - 1) / part + 1; /* from parts to twice that */
+	*mapped = count * part;
+	unsigned before = bits < FINE_BITS ? (bits - FIRST_BITS) * COARSE : COARSE_LISTS + (bits - FINE_BITS) * FINE;
+	return before + (unsigned)count - parts;
+}
+
+size_t heap_large_bytes(size_t bytes)
+{
+	size_t mapped;
+	(void)list_of(bytes + HEAP_LARGE_HEADER, &mapped);
+	return mapped;
+}
+
+void heap_large_bill(struct bill *bill)
+{
+	bill_add(bill, "memory", "", 1, HEAP_LARGE_KEPT_BYTES, "blocks of the heap that wait for the next message");
 }
 
 /* Drawn once, by whoever comes first. */
@@ -144,7 +158,7 @@ void heap_large_give(struct heap_large *block)
 
 void heap_trim(void)
 {
-	struct heap_large *old = NULL;
+	struct heap_large *gone = NULL;
 	pthread_mutex_lock(&large.lock);
 	for (unsigned i = 0; i < LISTS; i++) {
 		for (struct heap_large **at = &large.free[i]; *at != NULL;) {
@@ -157,14 +171,14 @@ void heap_trim(void)
 			*at = block->next_free;
 			large.kept -= block->mapped;
 			forget_block(block);
-			block->next_free = old;
-			old = block;
+			block->next_free = gone;
+			gone = block;
 		}
 	}
 	pthread_mutex_unlock(&large.lock);
-	for (struct heap_large *next; old != NULL; old = next) {
-		next = old->next_free;
-		munmap(old, old->mapped);
+	for (struct heap_large *next; gone != NULL; gone = next) {
+		next = gone->next_free;
+		munmap(gone, gone->mapped);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "engine/base/log.h"
 #include "engine/base/number_set.h"
 #include "engine/base/thread.h"
+#include "engine/memory/heap_large.h"
 #include "engine/net/connections.h"
 
 #include <nng/nng.h>
@@ -96,8 +97,11 @@ unsigned net_threads(const struct net_options *options)
  * (60,000 of them), 4.2 KiB an idle tcp connection (2,000). */
 enum { CONTEXT_LIBRARY_BYTES = 1 << 10, PEER_LIBRARY_BYTES = 6 << 10 };
 
-/* mimalloc rounds up to size classes, eight between two powers of two. */
-static uint64_t on_heap(uint64_t bytes) { return bill_plus(bytes, bytes / 8 + 256); }
+/* With what nng puts around it; mimalloc rounds up to size classes, eight between two powers of two, and heap_large to its. */
+static uint64_t on_heap(uint64_t bytes)
+{
+	return bytes < HEAP_LARGE_LEAST / 2 ? bill_plus(bytes, bytes / 8 + 256) : heap_large_bytes(bill_plus(bytes, 256));
+}
 
 /* See open_socket. */
 static uint64_t received_bytes_max(const struct net_options *o) { return bill_times(2, o->message_bytes_max); }

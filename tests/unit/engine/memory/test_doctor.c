@@ -99,7 +99,7 @@ static void plant_fragments(struct fixture *f)
 /* Messages of all sizes: freed, and waiting for the next ones. */
 static void plant_waiting_blocks(struct fixture *f)
 {
-	enum { BLOCKS = 300 };
+	enum { BLOCKS = 150 };
 	void *blocks[BLOCKS];
 	for (int i = 0; i < BLOCKS; i++)
 		blocks[i] = touched(HEAP_LARGE_LEAST + (size_t)i * 1000);
@@ -107,7 +107,7 @@ static void plant_waiting_blocks(struct fixture *f)
 		free(blocks[i]);
 	note(f);
 	note(f);
-	if (f->reading.heap.resident < 40 * MIB)
+	if (f->reading.heap.resident < 12 * MIB)
 		_exit(92);
 }
 
