@@ -57,8 +57,9 @@ static unsigned list_of(size_t bytes, size_t *mapped)
 {
 	unsigned bits = 63 - (unsigned)__builtin_clzl(bytes - 1); /* of the doubling */
 	unsigned parts = bits < FINE_BITS ? COARSE : FINE;
-	size_t part = ((size_t)1 << bits) / parts, count = (bytes - 1) / part + 1; /* from parts to twice that */
-	*mapped = count * part;
+	unsigned part_bits = bits - (unsigned)__builtin_ctz(parts);
+	size_t count = ((bytes - 1) >> part_bits) + 1; /* from parts to twice that */
+	*mapped = count << part_bits;
 	unsigned before = bits < FINE_BITS ? (bits - FIRST_BITS) * COARSE : COARSE_LISTS + (bits - FINE_BITS) * FINE;
 	return before + (unsigned)count - parts;
 }
