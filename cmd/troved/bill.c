@@ -40,7 +40,7 @@ void service_bill(const struct configuration *c, const struct numa *numa, struct
 	shard_snapshot_bill(&c->shard, &c->commerce, c->service.rewards_capacity, bill);
 	net_bill(&c->net, bill);
 	admin_bill(&c->admin, bill);
-	heap_large_bill(bill);
+	heap_large_bill(net_waiting_bytes(&c->net), bill);
 	heap_profile_bill(bill);
 	heap_sample_bill((uint32_t)c->memory.heap_samples_max, bill);
 	add_process(c, bill);

@@ -12,6 +12,7 @@
 #include "engine/base/probe.h"
 #include "engine/base/process.h"
 #include "engine/memory/heap.h"
+#include "engine/memory/heap_large.h"
 #include "engine/memory/heap_sample.h"
 #include "engine/memory/program.h"
 
@@ -447,6 +448,7 @@ static int run(struct service *service)
 	take_over_init(&service->take_over);
 	heap_count_calls();
 	heap_exempt_thread();
+	heap_large_set_most(net_waiting_bytes(&service->configuration.net));
 	heap_set_options(service->configuration.memory.heap_large_pages, service->configuration.memory.heap_purge_delay_ms);
 	setup_account(service);
 	if (service->configuration.memory.lock_program)

@@ -28,8 +28,8 @@ static struct {
 	_Atomic uint64_t secret;
 	struct heap_large *all;
 	struct heap_large *free[LISTS];
-	size_t kept;
-} large = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	size_t kept, most;
+} large = {.lock = PTHREAD_MUTEX_INITIALIZER, .most = HEAP_LARGE_KEPT_BYTES};
 
 static uint64_t mark_of(const struct heap_large *block)
 {
@@ -71,9 +71,16 @@ size_t heap_large_bytes(size_t bytes)
 	return mapped;
 }
 
-void heap_large_bill(struct bill *bill)
+void heap_large_bill(uint64_t most, struct bill *bill)
 {
-	bill_add(bill, "memory", "", 1, HEAP_LARGE_KEPT_BYTES, "blocks of the heap that wait for the next message");
+	bill_add(bill, "memory", "events.contexts", 1, most, "blocks of the heap that wait for the next message");
+}
+
+void heap_large_set_most(uint64_t bytes)
+{
+	pthread_mutex_lock(&large.lock);
+	large.most = bytes < HEAP_LARGE_KEPT_BYTES ? (size_t)bytes : HEAP_LARGE_KEPT_BYTES;
+	pthread_mutex_unlock(&large.lock);
 }
 
 /* Drawn once, by whoever comes first. */
@@ -144,7 +151,7 @@ void heap_large_give(struct heap_large *block)
 	size_t mapped;
 	unsigned list = list_of(block->mapped, &mapped);
 	pthread_mutex_lock(&large.lock);
-	bool waits = list < LISTS && large.kept + mapped <= HEAP_LARGE_KEPT_BYTES;
+	bool waits = list < LISTS && large.kept + mapped <= large.most;
 	if (waits) {
 		block->next_free = large.free[list];
 		large.free[list] = block;

@@ -43,7 +43,7 @@
 	M(gauge, heap, live, "allocator_heap_live_bytes", none, \
 	  "Alive in the general heap; rising without end: a leak, see trovectl memory --doctor.") \
 	M(gauge, heap, waiting, "allocator_heap_waiting_bytes", none, \
-	  "Freed blocks of the general heap that wait for the next message: 16 MiB at most, given back after some 10 s.") \
+	  "Freed blocks of the general heap that wait for the next message: 64 MiB at most, given back after some 10 s.") \
 	M(counter, heap, allocations, "allocator_heap_allocations_total", none, \
 	  "Blocks taken from the general heap, mostly by libraries; per event it should not rise.") \
 	M(counter, heap, frees, "allocator_heap_frees_total", none, \

@@ -126,6 +126,14 @@ void net_bill(const struct net_options *o, struct bill *bill)
 	connections_bill(bill, (uint64_t)o->peers_max);
 }
 
+uint64_t net_waiting_bytes(const struct net_options *o)
+{
+	struct bill messages = {};
+	net_bill(o, &messages);
+	uint64_t quarter = bill_sum(&messages) / 4;
+	return quarter < HEAP_LARGE_KEPT_BYTES ? quarter : HEAP_LARGE_KEPT_BYTES;
+}
+
 /* ---- one message ------------------------------------------------------------------- */
 
 static void receive(struct context *c)

@@ -87,6 +87,8 @@ unsigned net_threads(const struct net_options *options);
 
 /* What the sockets take at most, all peers together. */
 void net_bill(const struct net_options *options, struct bill *bill);
+/* How many bytes of freed messages may wait in the heap for the next ones: a quarter of that, 64 MiB at most. */
+uint64_t net_waiting_bytes(const struct net_options *options);
 
 /* Opens the sockets and listens. The shard stays the caller's and outlives the net;
  * the options are copied. On failure `problem` names
