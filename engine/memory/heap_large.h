@@ -4,7 +4,7 @@
  * Why: libnng takes a message's block on one thread and frees it on another. Of blocks of
  * about 1 MiB or more mimalloc 3.0.1 (Debian 13) then never reuses or returns any: 1.2 GB
  * after 9,000 messages of up to 1.2 MB each, with no option that helps. Of smaller ones each
- * thread keeps pages of 512 KiB for each of its sizes, and they fill up for hours.
+ * thread keeps pages of 512 KiB for each of its sizes, which fill up slowly.
  *
  * A freed block waits in a list of its size for the next one, whoever asks, so that a stream
  * of messages needs no system calls; what waited from one heap_trim to the next is given
