@@ -426,7 +426,11 @@ void option_format(const struct option *row, const void *value, char *text, size
 }
 
 /* The first word of a key; a key of one word has none. */
-static size_t word_bytes(const char *key) { return strcspn(key, ".") * (strchr(key, '.') != NULL); }
+static size_t word_bytes(const char *key)
+{
+	const char *dot = strchr(key, '.');
+	return dot == NULL ? 0 : (size_t)(dot - key);
+}
 
 /* Those that begin as `word` does, of the first `until`; whether there were any. */
 static bool visit_some(const struct option_set *set, const char *word, size_t until, option_visitor *visit, void *context)

@@ -76,10 +76,10 @@ void heap_large_bill(uint64_t most, struct bill *bill)
 	bill_add(bill, "memory", "events.contexts", 1, most, "blocks of the heap that wait for the next message");
 }
 
-void heap_large_set_most(uint64_t bytes)
+void heap_large_set_most(size_t bytes)
 {
 	pthread_mutex_lock(&large.lock);
-	large.most = bytes < HEAP_LARGE_KEPT_BYTES ? (size_t)bytes : HEAP_LARGE_KEPT_BYTES;
+	large.most = bytes;
 	pthread_mutex_unlock(&large.lock);
 }
 

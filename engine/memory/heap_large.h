@@ -9,7 +9,8 @@
  * A freed block waits in a list of its size for the next one, whoever asks, so that a stream
  * of messages needs no system calls; what waited from one heap_trim to the next is given
  * back, and no more wait than heap_large_set_most says. Sizes are four for each doubling, and
- * from 1 MiB on eight: at most a fifth of a block is not asked for, or a ninth. Any thread; a mutex, held for no system call.
+ * from 1 MiB on eight: at most a fifth of a block is not asked for, or a ninth. Any thread; a
+ * mutex, held for no system call.
  * A block is told from one of mimalloc's by a header in front of it that holds a number
  * drawn at the start: see heap_large_of.
  */
@@ -37,8 +38,8 @@ size_t heap_large_size(const struct heap_large *block);
 /* For bills: what a block of so many bytes takes, and what waits. */
 size_t heap_large_bytes(size_t bytes);
 void heap_large_bill(uint64_t most, struct bill *bill);
-/* So many bytes may wait; before it, and at most, HEAP_LARGE_KEPT_BYTES. */
-void heap_large_set_most(uint64_t bytes);
+/* So many bytes may wait; until it is said, HEAP_LARGE_KEPT_BYTES. */
+void heap_large_set_most(size_t bytes);
 
 /* Bytes of blocks that wait. */
 size_t heap_large_waiting(void);
