@@ -24,41 +24,47 @@ static uint32_t difference(uint64_t from, uint64_t less) { return from > less ? 
 
 /* ---- free slots --------------------------------------------------------------------------------- */
 
-/* One of the two is always 0. */
-static uint32_t free_of(const struct pool *p) { return (uint32_t)load64(&p->state) + load32(&p->long_count); }
+static uint32_t free_of(const struct pool *p) { return (uint32_t)(pool_top(p) - p->free_list); }
 
-static bool is_long(const struct pool *p) { return pool_ways(p) & POOL_WAY_long; }
+/* In a FIFO the places go around; how many are free is told by the top, too. */
+static uint64_t *free_place(const struct pool *p, uint32_t i)
+{
+	return &p->free_list[p->cold->options.is_fifo ? (p->fifo_head + i) & p->mask : i];
+}
 
 static void push(struct pool *p, uint64_t bits)
 {
-	if (!is_long(p)) {
-		uint64_t state = load64(&p->state);
-		p->free_list[(uint32_t)state] = bits;
-		atomic_store_explicit(&p->state, state + 1, memory_order_relaxed);
-		return;
-	}
-	uint32_t count = load32(&p->long_count);
-	p->free_list[p->cold->options.is_fifo ? (p->fifo_head + count) & p->mask : count] = bits;
-	atomic_store_explicit(&p->long_count, count + 1, memory_order_relaxed);
+	*free_place(p, free_of(p)) = bits;
+	/* Whoever sees it there sees that it was collected. */
+	atomic_store_explicit(&p->top, pool_top(p) + 1, memory_order_release);
+}
+
+/* Where nothing is free: no place is higher, so that everything takes the long way. */
+static uint64_t *everywhere(void) { return (uint64_t *)UINTPTR_MAX; }
+
+static void set_ways(struct pool *p, uint8_t ways)
+{
+	atomic_store_explicit(&p->ways, ways, memory_order_relaxed);
+	/* The last generation is retired by the long way. */
+	atomic_store_explicit(&p->returns_below, ways != 0 ? 0 : UINT32_MAX, memory_order_relaxed);
 }
 
 /* The next borrow that finds no more than this goes the long way. */
-static void set_free_low(struct pool *p, uint32_t lowest)
+static void set_free_lowest(struct pool *p, uint32_t lowest)
 {
 	atomic_store_explicit(&p->free_lowest, lowest, memory_order_relaxed);
-	atomic_store_explicit(&p->free_low, pool_ways(p) & POOL_WAY_watched ? UINT32_MAX : lowest, memory_order_relaxed);
+	atomic_store_explicit(&p->low, pool_ways(p) != 0 ? everywhere() : p->free_list + lowest, memory_order_relaxed);
 }
 
 /* The next handle; there is one. */
 static uint64_t pop(struct pool *p)
 {
-	uint64_t state = load64(&p->state);
-	uint32_t count = (is_long(p) ? load32(&p->long_count) : (uint32_t)state) - 1;
-	if (is_long(p))
-		atomic_store_explicit(&p->long_count, count, memory_order_relaxed);
-	pool_count_borrow(p, state + is_long(p)); /* there the low half stays 0 */
-	set_free_low(p, count < load32(&p->free_lowest) ? count : load32(&p->free_lowest));
-	return p->free_list[p->cold->options.is_fifo ? p->fifo_head++ & p->mask : count];
+	uint32_t left = free_of(p) - 1;
+	uint64_t bits = *free_place(p, p->cold->options.is_fifo ? 0 : left);
+	p->fifo_head += p->cold->options.is_fifo;
+	pool_take_top(p, pool_top(p) - 1);
+	set_free_lowest(p, left < load32(&p->free_lowest) ? left : load32(&p->free_lowest));
+	return bits;
 }
 
 static uint32_t high_water_of(const struct pool *p)
@@ -74,7 +80,7 @@ static void keep_high_water(struct pool *p)
 	atomic_store_explicit(&p->high_water_past, high_water_of(p), memory_order_relaxed);
 }
 
-static void reset_free_low(struct pool *p) { set_free_low(p, free_of(p)); }
+static void reset_free_lowest(struct pool *p) { set_free_lowest(p, free_of(p)); }
 
 /* A slot that was claimed from `bits` becomes free, or goes for good. */
 static void set_free(struct pool *p, uint64_t bits)
@@ -85,7 +91,7 @@ static void set_free(struct pool *p, uint64_t bits)
 	}
 	keep_high_water(p);
 	atomic_store_explicit(&p->retired, load32(&p->retired) + 1, memory_order_relaxed);
-	reset_free_low(p);
+	reset_free_lowest(p);
 }
 
 /* ---- setup -------------------------------------------------------------------------------------- */
@@ -93,7 +99,13 @@ static void set_free(struct pool *p, uint64_t bits)
 static uint32_t bits_of(uint32_t objects) { return objects <= 1 ? 0 : 32 - (uint32_t)__builtin_clz(objects - 1); }
 
 /* A power of two, and at least two: the complement of an index must be another one. */
-static size_t table_of(uint32_t objects) { return (size_t)1 << (objects < 2 ? 1 : bits_of(objects)); }
+static size_t table_of(uint64_t objects)
+{
+	size_t size = 2;
+	while (size < objects)
+		size *= 2;
+	return size;
+}
 
 /* The tag stands above the bits of the largest index, and is not 0. */
 static bool choose_tag(struct pool *p, const struct pool_options *o, uint32_t objects)
@@ -139,32 +151,47 @@ static void count_bytes(struct pool_cold *c, const struct region *r)
 	atomic_store(&c->lock_error, r->lock_error);
 }
 
-/* What the pool keeps about its slots, in one mapping: the free list, callers, links, words. */
-static status open_tables(struct pool *p, uint32_t objects)
+/* Where the parts of the mapping begin that holds all that a pool keeps about its slots: the pool itself with the words
+ * first, then the free list, callers, links, and the fields that are rarely looked at. */
+struct layout {
+	size_t list, callers, links, cold, bytes;
+};
+
+static struct layout lay_out(const struct pool_options *o, uint64_t objects)
 {
-	const struct pool_options *o = &p->cold->options;
-	size_t ring = o->is_fifo ? table_of(objects) : objects;
-	size_t list = ring * sizeof *p->free_list;
-	size_t callers = o->debug & POOL_DEBUG_last_caller ? objects * sizeof *p->cold->callers : 0;
-	size_t links = o->remote_returns ? objects * sizeof *p->links : 0;
-	size_t words = table_of(objects) * sizeof *p->words;
+	struct layout l = {.list = sizeof(struct pool) + table_of(objects) * sizeof(uint64_t)};
+	l.callers = l.list + (o->is_fifo ? table_of(objects) : objects) * sizeof(uint64_t);
+	l.links = l.callers + (o->debug & POOL_DEBUG_last_caller ? objects * sizeof(struct pool_callers) : 0);
+	l.cold = round_up(l.links + (o->remote_returns ? objects * sizeof(uint64_t) : 0), CACHE_LINE_BYTES);
+	l.bytes = l.cold + sizeof(struct pool_cold) + o->extents_max * sizeof(struct region);
+	return l;
+}
+
+/* NULL: no memory. */
+static struct pool *open_pool(const struct pool_options *o, uint32_t objects)
+{
+	struct region tables;
 	struct region_options wanted = {.name = o->name, .pages = o->pages, .numa = o->numa, .node = o->node,
 	                                .lock = o->lock, .prefault = !o->is_untouched};
+	struct layout l = lay_out(o, objects);
 	if (o->extents_max > 1) { /* paid for as the pool grows */
 		wanted.pages = REGION_PAGES_small;
 		wanted.prefault = wanted.lock = false;
 	}
-	status s = region_open(&p->cold->tables, list + callers + links + words, &wanted);
-	if (s != STATUS_ok)
-		return s;
-	uint8_t *bytes = p->cold->tables.bytes;
-	p->free_list = (uint64_t *)(void *)bytes;
-	p->cold->callers = callers == 0 ? NULL : (struct pool_callers *)(void *)(bytes + list);
-	p->links = links == 0 ? NULL : (_Atomic uint64_t *)(void *)(bytes + list + callers);
-	p->words = (_Atomic uint64_t *)(void *)(bytes + list + callers + links);
+	if (region_open(&tables, l.bytes, &wanted) != STATUS_ok)
+		return NULL;
+	uint8_t *bytes = tables.bytes;
+	struct pool *p = (struct pool *)(void *)bytes;
+	p->cold = (struct pool_cold *)(void *)(bytes + l.cold);
+	p->cold->options = *o;
+	p->cold->tables = tables;
+	p->free_list = (uint64_t *)(void *)(bytes + l.list);
+	atomic_store_explicit(&p->top, p->free_list, memory_order_relaxed);
+	p->cold->callers = l.callers == l.links ? NULL : (struct pool_callers *)(void *)(bytes + l.callers);
+	p->links = o->remote_returns ? (_Atomic uint64_t *)(void *)(bytes + l.links) : NULL;
 	if (o->is_fifo)
-		memset(p->free_list, 0, list); /* it goes around: all of it is hot */
-	return STATUS_ok;
+		memset(p->free_list, 0, l.callers - l.list); /* it goes around: all of it is hot */
+	return p;
 }
 
 static status reserve_space(struct pool *p, uint32_t objects)
@@ -228,23 +255,21 @@ status pool_grow(struct pool *p)
 		uint32_t slot = c->options.is_fifo ? first + i : count - 1 - i;
 		push(p, (uint64_t)(p->tag | slot) << 32 | c->generation_first);
 	}
-	reset_free_low(p);
+	reset_free_lowest(p);
 	return STATUS_ok;
 }
 
-static status setup(struct pool *p, const struct pool_options *o)
+static status setup(struct pool *p, uint32_t objects)
 {
-	uint32_t objects = o->capacity * p->cold->options.extents_max;
+	const struct pool_options *o = &p->cold->options;
 	p->object_bytes = (uint32_t)o->object_bytes;
 	p->stride = (uint32_t)pool_stride_bytes(o->object_bytes, o->shared_lines, o->debug);
 	p->until_failure = o->fail_one_in;
 	bool is_plain = !o->is_fifo && !o->remote_returns && o->debug == 0 && o->fail_one_in == 0;
-	atomic_store(&p->ways, is_plain ? 0 : POOL_WAY_long);
+	set_ways(p, is_plain ? 0 : POOL_WAY_long);
 	if (!choose_tag(p, o, objects))
 		return STATUS_invalid_field;
-	status s = open_tables(p, objects);
-	if (s == STATUS_ok)
-		s = reserve_space(p, objects);
+	status s = reserve_space(p, objects);
 	if (s != STATUS_ok)
 		return s;
 	count_bytes(p->cold, &p->cold->tables);
@@ -256,20 +281,15 @@ status pool_setup(struct pool **pool, const struct pool_options *options)
 	*pool = NULL;
 	if (!are_sound(options))
 		return STATUS_invalid_field;
-	uint32_t extents_max = options->extents_max == 0 ? 1 : options->extents_max;
-	struct pool *p = aligned_alloc(alignof(struct pool), sizeof *p);
-	struct pool_cold *cold = calloc(1, sizeof *cold + extents_max * sizeof cold->regions[0]);
-	if (p == NULL || cold == NULL) {
-		free(p);
-		free(cold);
+	struct pool_options o = *options;
+	if (o.extents_max == 0)
+		o.extents_max = 1;
+	if (o.debug & POOL_DEBUG_trap)
+		o.pages = REGION_PAGES_small;
+	struct pool *p = open_pool(&o, o.capacity * o.extents_max);
+	if (p == NULL)
 		return STATUS_pool_exhausted;
-	}
-	*p = (struct pool){.cold = cold};
-	cold->options = *options;
-	cold->options.extents_max = extents_max;
-	if (options->debug & POOL_DEBUG_trap)
-		cold->options.pages = REGION_PAGES_small;
-	status s = setup(p, options);
+	status s = setup(p, o.capacity * o.extents_max);
 	if (s == STATUS_ok)
 		*pool = p;
 	else
@@ -285,9 +305,8 @@ void pool_teardown(struct pool **pool)
 	if (p->objects != NULL)
 		POOL_SHOW(p->objects, p->cold->mapped);
 	region_release(p->objects, p->cold->space_bytes);
-	region_close(&p->cold->tables);
-	free(p->cold);
-	free(p);
+	struct region tables = p->cold->tables;
+	region_close(&tables); /* the pool itself is in there */
 	*pool = NULL;
 }
 
@@ -360,10 +379,10 @@ status pool_return_long(struct pool *p, uint64_t bits, const char *caller)
 void pool_watch(struct pool *p, bool is_wanted)
 {
 	if (is_wanted) {
-		atomic_fetch_or(&p->ways, POOL_WAY_watched);
-		atomic_store_explicit(&p->free_low, UINT32_MAX, memory_order_relaxed);
+		set_ways(p, pool_ways(p) | POOL_WAY_watched);
+		atomic_store_explicit(&p->low, everywhere(), memory_order_relaxed);
 	} else if (pool_ways(p) & POOL_WAY_watched) {
-		atomic_fetch_and(&p->ways, (uint8_t)~POOL_WAY_watched); /* the next borrow sets the mark right */
+		set_ways(p, pool_ways(p) & (uint8_t)~POOL_WAY_watched); /* the next borrow sets the mark right */
 	}
 }
 
@@ -397,34 +416,45 @@ uint32_t pool_collect(struct pool *p)
 		uint32_t slot = at - 1;
 		uint64_t link = load64(&p->links[slot]); /* the generation it was borrowed with, and the next */
 		at = (uint32_t)link;
+		add64(&p->collected_total, 1); /* before it is free: nobody sees it in both places */
 		set_free(p, (uint64_t)(p->tag | slot) << 32 | link >> 32);
 	}
-	add64(&p->collected_total, count);
 	return count;
 }
 
 /* ---- what people see ------------------------------------------------------------------------------ */
 
+/* The highest value that any reader has found so far. */
+static uint64_t highest(_Atomic uint64_t *seen, uint64_t found)
+{
+	uint64_t before = load64(seen);
+	while (before < found && !atomic_compare_exchange_weak(seen, &before, found))
+		;
+	return before < found ? found : before;
+}
+
 void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 {
-	const struct pool_cold *c = p->cold;
-	/* Collected before remote: never more taken than given. Counters move while they are read. */
-	uint64_t collected = load64(&p->collected_total);
-	uint32_t pending = difference(load64(&p->remote_total), collected);
+	struct pool_cold *c = p->cold;
+	/* Counters move while they are read. Read in this order, returns may be missed, but none is found that was not; and
+	 * what another call has found of them is not forgotten. */
+	uint64_t borrowed = atomic_load_explicit(&p->borrowed_total, memory_order_acquire);
+	uint64_t free = (uint64_t)(atomic_load_explicit(&p->top, memory_order_acquire) - p->free_list);
+	uint64_t collected = atomic_load_explicit(&p->collected_total, memory_order_acquire);
+	uint64_t pending = difference(load64(&p->remote_total), collected);
 	uint32_t retired = load32(&p->retired);
 	uint32_t capacity = difference(load32(&p->count), retired);
-	uint64_t state = load64(&p->state);
-	uint32_t in_use = difference(capacity, (uint64_t)(uint32_t)state + load32(&p->long_count) + pending);
-	uint64_t borrowed = (uint64_t)load32(&p->borrowed_high) << 32 | state >> 32;
+	uint64_t in_use = difference(capacity, free + pending);
+	uint64_t returned = highest(&c->returned_seen, borrowed > in_use ? borrowed - in_use : 0);
 	*s = (struct pool_statistics){
 		.name = c->options.name,
 		.object_bytes = p->object_bytes,
 		.stride = p->stride,
 		.capacity = capacity,
-		.in_use = in_use,
+		.in_use = (uint32_t)(borrowed - returned),
 		.high_water = high_water_of(p),
 		.borrowed_total = borrowed,
-		.returned_total = borrowed > in_use ? borrowed - in_use : 0,
+		.returned_total = returned,
 		.exhausted_total = load64(&p->exhausted_total),
 		.stale_total = load64(&p->stale_total),
 		.retired = retired,
@@ -443,10 +473,8 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 
 uint64_t pool_table_bytes(uint64_t capacity, unsigned debug)
 {
-	uint64_t words = 2, callers = debug & POOL_DEBUG_last_caller ? capacity * sizeof(struct pool_callers) : 0;
-	while (words < capacity)
-		words *= 2;
-	return (capacity + words) * sizeof(uint64_t) + callers;
+	const struct pool_options options = {.debug = debug, .extents_max = 1};
+	return lay_out(&options, capacity).bytes;
 }
 
 void pool_ranges(const struct pool *p, struct pool_range ranges[POOL_RANGES])
@@ -469,7 +497,7 @@ static bool mark(const struct pool *p, bool *marks, uint32_t slot)
 static bool are_lists_valid(const struct pool *p, bool *marks)
 {
 	for (uint32_t i = 0; i < free_of(p); i++) {
-		uint64_t bits = p->free_list[p->cold->options.is_fifo ? (p->fifo_head + i) & p->mask : i];
+		uint64_t bits = *free_place(p, i);
 		if (!mark(p, marks, pool_slot_of(p, bits)) || bits >> 32 != (p->tag | pool_slot_of(p, bits)))
 			return false;
 	}

@@ -23,7 +23,8 @@
  *              a fresh object is not defined. What the pool knows about its slots stands apart
  *              from the objects: a write after return cannot break the pool, and borrowing
  *              never waits for a cold object. The free list is a stack of the handles that will
- *              be given next, so a borrow needs nothing but its top.
+ *              be given next, so a borrow needs nothing but its top. The words of the slots stand
+ *              behind the pool's own fields: no pointer has to be loaded to find one.
  *
  * Sources: generation handles as in Sander Mertens' and Noel Llopis' handle tables ("Managing
  * Data Relationships", 2010); the free list is a stack of indices; the remote list is Treiber's
@@ -95,38 +96,40 @@ struct pool_cold;
 struct pool {
 	/* Read by everybody, written at setup and by pool_grow. */
 	alignas(CACHE_LINE_BYTES) uint8_t *objects;
-	_Atomic uint64_t *words; /* of each slot; a power of two of them */
-	uint64_t *free_list;     /* handles to give next */
 	uint32_t mask;           /* of the words: an index's part of a handle */
-	uint32_t stride, object_bytes;
+	uint32_t stride;
+	_Atomic uint32_t returns_below; /* handles of a generation from here on are returned the long way; 0: all */
+	uint32_t object_bytes;
 	uint32_t tag;
 	_Atomic uint32_t count;
-	_Atomic uint8_t ways;    /* enum pool_way: any of them takes the long way */
+	uint64_t *free_list;     /* handles to give next */
 	_Atomic uint64_t *links; /* of the remote list; NULL: no remote returns */
 	struct pool_cold *cold;
+	_Atomic uint8_t ways;    /* enum pool_way: any of them takes the long way */
 
-	/* Written by the owner at every borrow and return. The low half of `state` is how many are
-	 * free (0 in a pool of the long way), the high half counts borrows: one addition does both. */
-	alignas(CACHE_LINE_BYTES) _Atomic uint64_t state;
-	_Atomic uint32_t free_low;        /* with so few or less the long way is taken: free_lowest, or all while watched */
-	_Atomic uint32_t high_water_past; /* until then */
-	_Atomic uint32_t borrowed_high;   /* what no longer fits into the state */
-	_Atomic uint32_t long_count;      /* free ones in a pool of the long way */
-	_Atomic uint32_t retired;
+	/* Written by the owner at every borrow and return. */
+	alignas(CACHE_LINE_BYTES) _Atomic(uint64_t *) top; /* behind the handle to give next */
+	_Atomic(uint64_t *) low;          /* from there down a borrow takes the long way: at free_lowest, or everywhere */
+	_Atomic uint64_t borrowed_total;
 	_Atomic uint32_t free_lowest;     /* the fewest there were since slots came or went */
+	_Atomic uint32_t high_water_past; /* until then */
+	_Atomic uint32_t retired;
 	_Atomic uint64_t exhausted_total;
 	_Atomic uint64_t collected_total; /* taken from the remote list */
-	uint32_t fifo_head;               /* in the FIFO's ring; its tail is long_count further */
+	uint32_t fifo_head;               /* in the FIFO's ring; its tail is as many further as are free */
 	uint32_t until_failure;
 
 	/* Written by any thread, rarely by the owner. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint32_t remote_head; /* slot + 1; 0: empty */
 	_Atomic uint64_t remote_total;
 	_Atomic uint64_t stale_total;
+
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t words[]; /* of each slot; a power of two of them */
 };
 
 static_assert(sizeof(struct pool) == 3 * CACHE_LINE_BYTES);
-static_assert(offsetof(struct pool, state) == CACHE_LINE_BYTES);
+static_assert(offsetof(struct pool, words) == sizeof(struct pool));
+static_assert(offsetof(struct pool, top) == CACHE_LINE_BYTES);
 static_assert(offsetof(struct pool, until_failure) < 2 * CACHE_LINE_BYTES);
 static_assert(offsetof(struct pool, remote_head) == 2 * CACHE_LINE_BYTES);
 
@@ -177,7 +180,8 @@ struct pool_statistics {
 	int lock_error;        /* why, as of a region */
 };
 
-/* Any thread, while the pool is used: each number is right for some moment of the call. */
+/* Any thread, while the pool is used: each number is right for some moment of the call. What was borrowed and what was
+ * returned never goes back from one call to the next, and their difference is what is in use. */
 void pool_read_statistics(const struct pool *pool, struct pool_statistics *statistics);
 /* Where the pool lies: the objects' address space (what is not yet in an extent has no memory),
  * and the tables. */
@@ -197,8 +201,6 @@ void pool_describe(const struct pool *pool, struct pool_handle handle, char *tex
 bool pool_is_valid(const struct pool *pool);
 
 /* ---- below: the short way of the hot functions, and their long way ---------------------------- */
-
-#define POOL_ONE_BORROW ((UINT64_C(1) << 32) - 1) /* one more borrowed, one less free */
 
 struct pool_loan {
 	struct pool_handle handle;
@@ -223,29 +225,29 @@ static inline void *pool_object_of(const struct pool *p, uint32_t slot)
 	return p->objects + (size_t)slot * p->stride;
 }
 
-/* Only the owner writes the state. */
-static inline void pool_count_borrow(struct pool *p, uint64_t state)
+static inline uint64_t *pool_top(const struct pool *p) { return atomic_load_explicit(&p->top, memory_order_relaxed); }
+
+/* Only the owner writes these. Readers of the statistics rely on the order: the top, then the count. */
+static inline void pool_take_top(struct pool *p, uint64_t *top)
 {
-	uint64_t counted;
-	if (__builtin_expect(__builtin_add_overflow(state, POOL_ONE_BORROW, &counted), 0))
-		atomic_fetch_add_explicit(&p->borrowed_high, 1, memory_order_relaxed);
-	atomic_store_explicit(&p->state, counted, memory_order_relaxed);
+	atomic_store_explicit(&p->top, top, memory_order_relaxed);
+	uint64_t borrowed = atomic_load_explicit(&p->borrowed_total, memory_order_relaxed);
+	atomic_store_explicit(&p->borrowed_total, borrowed + 1, memory_order_release);
 }
 
 static inline status pool_borrow_at(struct pool *p, struct pool_handle *handle, void **object, const char *caller)
 {
-	uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
-	uint32_t free_count = (uint32_t)state;
+	uint64_t *top = pool_top(p);
 	/* No more than the fewest ever: there is none, or this is a new high-water mark. */
-	if (__builtin_expect(free_count <= atomic_load_explicit(&p->free_low, memory_order_relaxed), 0)) {
+	if (__builtin_expect(top <= atomic_load_explicit(&p->low, memory_order_relaxed), 0)) {
 		struct pool_loan loan = pool_borrow_long(p, caller);
 		*handle = loan.handle;
 		*object = loan.object;
 		return loan.object != NULL ? STATUS_ok : STATUS_pool_exhausted;
 	}
-	uint64_t bits = p->free_list[free_count - 1];
+	uint64_t bits = top[-1];
 	uint32_t slot = pool_slot_of(p, bits);
-	pool_count_borrow(p, state);
+	pool_take_top(p, top - 1);
 	atomic_store_explicit(&p->words[slot], bits, memory_order_relaxed);
 	handle->bits = bits;
 	*object = pool_object_of(p, slot);
@@ -257,14 +259,15 @@ static inline status pool_return_at(struct pool *p, struct pool_handle *handle, 
 {
 	uint64_t bits = handle->bits;
 	uint32_t slot = pool_slot_of(p, bits);
+	uint32_t returns_below = atomic_load_explicit(&p->returns_below, memory_order_relaxed);
 	handle->bits = 0;
-	if (__builtin_expect(pool_word(p, slot) != bits || pool_ways(p) != 0 || (uint32_t)bits == UINT32_MAX, 0))
+	if (__builtin_expect(pool_word(p, slot) != bits || (uint32_t)bits >= returns_below, 0))
 		return pool_return_long(p, bits, caller);
 	POOL_HIDE(pool_object_of(p, slot), p->object_bytes);
 	atomic_store_explicit(&p->words[slot], ~bits, memory_order_relaxed);
-	uint64_t state = atomic_load_explicit(&p->state, memory_order_relaxed);
-	p->free_list[(uint32_t)state] = bits + 1;
-	atomic_store_explicit(&p->state, state + 1, memory_order_relaxed);
+	uint64_t *top = pool_top(p);
+	*top = bits + 1;
+	atomic_store_explicit(&p->top, top + 1, memory_order_relaxed);
 	return STATUS_ok;
 }
 

@@ -18,6 +18,7 @@ struct pool_cold {
 	struct region tables;
 	size_t space_bytes, mapped; /* address space of the objects, and how much of it has memory */
 	uint32_t region_count;
+	_Atomic uint64_t returned_seen; /* by whoever read the statistics */
 	/* Written by pool_grow, read by statistics. */
 	_Atomic uint32_t extents;
 	_Atomic size_t reserved_bytes, hugetlb_wanted, hugetlb_missed, unlocked_bytes;

@@ -36,6 +36,7 @@ struct returns {
 	struct pool *pool;
 	struct pool_handle handles[ROUNDS + 1]; /* on their way through the rings */
 	struct returner returners[RETURNERS];
+	_Atomic uint64_t borrows_begun, returns_begun;
 	atomic_bool stop;
 };
 
@@ -196,6 +197,7 @@ static void *write_and_give_back(void *argument)
 		struct object *o = pool_resolve(r->all->pool, handle);
 		CHECK(o != NULL, "a handle that is ours does not resolve");
 		o->returner_says = o->owner_says;
+		atomic_fetch_add(&r->all->returns_begun, 1);
 		CHECK(pool_return_remote(r->all->pool, &handle) == STATUS_ok, "a return was refused");
 	}
 }
@@ -203,10 +205,17 @@ static void *write_and_give_back(void *argument)
 static void *read_statistics(void *argument)
 {
 	struct returns *all = argument;
+	uint64_t borrowed = 0, returned = 0;
 	while (!atomic_load(&all->stop)) {
 		struct pool_statistics s;
 		pool_read_statistics(all->pool, &s);
-		CHECK(s.in_use <= s.capacity && s.returned_total <= s.borrowed_total, "numbers that cannot be");
+		CHECK(s.in_use <= s.capacity && s.in_use == s.borrowed_total - s.returned_total, "numbers that cannot be");
+		/* Whoever collects metrics would take a step back for a new start, and add all of it once more. */
+		CHECK(s.borrowed_total >= borrowed && s.returned_total >= returned, "numbers that go back");
+		borrowed = s.borrowed_total;
+		returned = s.returned_total;
+		CHECK(returned <= atomic_load(&all->returns_begun), "a return that was not");
+		CHECK(borrowed <= atomic_load(&all->borrows_begun), "a borrow that was not");
 	}
 	return NULL;
 }
@@ -237,6 +246,7 @@ static void objects_travel_while_others_read_the_numbers(void **state)
 			void *object;
 			if (borrowed == ROUNDS / 4)
 				(void)pool_grow(all.pool);
+			atomic_store(&all.borrows_begun, borrowed + 1);
 			if (pool_borrow(all.pool, &handle, &object) != STATUS_ok) {
 				sched_yield();
 				continue;
@@ -263,6 +273,39 @@ static void objects_travel_while_others_read_the_numbers(void **state)
 		assert_true(pool_is_valid(all.pool));
 		pool_teardown(&all.pool);
 	}
+}
+
+/* The same without remote returns: borrows and returns go the short way, and the reader comes between their stores. */
+static void the_owner_alone_is_read_by_another(void **state)
+{
+	(void)state;
+	static struct returns all;
+	pthread_t reader;
+	struct random random = {11};
+	struct pool_handle held[OBJECTS];
+	unsigned count = 0;
+	memset(&all, 0, sizeof all);
+	struct pool_options options = {.name = "own", .object_bytes = 8, .capacity = OBJECTS, .node = -1};
+	assert_int_equal(pool_setup(&all.pool, &options), STATUS_ok);
+	assert_int_equal(pthread_create(&reader, NULL, read_statistics, &all), 0);
+	for (unsigned i = 0; i < 50 * ROUNDS; i++) {
+		void *object;
+		if (count > 0 && (count == OBJECTS || random_below(&random, 2) == 0)) {
+			atomic_store_explicit(&all.returns_begun, all.returns_begun + 1, memory_order_release);
+			CHECK(pool_return(all.pool, &held[--count]) == STATUS_ok, "a return was refused");
+		} else {
+			atomic_store_explicit(&all.borrows_begun, all.borrows_begun + 1, memory_order_release);
+			CHECK(pool_borrow(all.pool, &held[count++], &object) == STATUS_ok, "there is one");
+		}
+	}
+	atomic_store(&all.stop, true);
+	pthread_join(reader, NULL);
+	struct pool_statistics s;
+	pool_read_statistics(all.pool, &s);
+	assert_int_equal(s.in_use, count);
+	assert_int_equal(s.borrowed_total, all.borrows_begun);
+	assert_int_equal(s.returned_total, all.returns_begun);
+	pool_teardown(&all.pool);
 }
 
 static void a_pool_without_the_option_refuses_remote_returns(void **state)
@@ -390,6 +433,7 @@ int main(void)
 		cmocka_unit_test(of_all_returns_of_a_handle_exactly_one_wins),
 		cmocka_unit_test(the_owner_and_another_never_both_win),
 		cmocka_unit_test(objects_travel_while_others_read_the_numbers),
+		cmocka_unit_test(the_owner_alone_is_read_by_another),
 		cmocka_unit_test(a_pool_without_the_option_refuses_remote_returns),
 		cmocka_unit_test(writers_of_neighbouring_objects_do_not_share_lines),
 	};
