@@ -21,7 +21,7 @@
 	O(choice, memory, numa, "memory.numa", "auto", 0, 0, "auto|off", startup, \
 	  "auto: memory comes from the node that uses it, rewards from each node, where there are several; off: any node.") \
 	O(boolean, memory, heap_large_pages, "memory.heap_large_pages", "false", 0, 0, "", startup, \
-	  "Let the general heap use huge pages: fewer TLB misses, more memory.") \
+	  "Let the general heap use huge pages: fewer TLB misses, more memory (two pages of 2 MiB a thread in the bill).") \
 	O(integer, memory, heap_purge_delay_ms, "memory.heap_purge_delay_ms", "1000", -1, 3600000, "ms", startup, \
 	  "How long the general heap keeps freed pages before it gives them back; -1: for ever.") \
 	O(integer, memory, heap_sample_bytes, "memory.heap_sample_bytes", "524288", 0, 1 << 30, "bytes", live, \

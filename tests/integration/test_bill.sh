@@ -28,6 +28,11 @@ check 'commerce has lines' grep -q ' commerce [0-9]' "$work/out"
 before=$(line_of rewards.capacity)
 run 0 'check twice as many' "$bin/troved" --check --set rewards.capacity=2000000
 check 'the line follows its option' test "$(line_of rewards.capacity)" -gt $((before * 19 / 10))
+check 'a heap of small pages has no line for huge ones' [ -z "$(line_of memory.heap_large_pages)" ]
+run 0 'check a heap of huge pages' "$bin/troved" --check --set memory.heap_large_pages=true --set events.threads=4
+four=$(line_of memory.heap_large_pages)
+run 0 'check it with more threads' "$bin/troved" --check --set memory.heap_large_pages=true --set events.threads=16
+equal 'two huge pages for each of the twelve more' $((12 * 2 * 2097152)) $(($(line_of memory.heap_large_pages) - four))
 run 0 'help' "$bin/troved" --help
 holds 'help mentions the bill' 'memory bill' "$work/out"
 
