@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { HELD = 10000, DRAWS = 1 << 15, SIZE_BIT = 1 << 15, CLASSES = 2, LATENCIES = 40000, RESOLVED = 1000 };
+enum { HELD = 10000, SLOTS = 1 << 14, DRAWS = 1 << 15, SIZE_BIT = 1 << 15, CLASSES = 2, LATENCIES = 40000, RESOLVED = 1000 };
 
 static const size_t object_bytes[CLASSES] = {64, 512};
 
@@ -21,9 +21,18 @@ struct list {
 	struct region cells;
 };
 
+/* The least that a pool with checks does: a stack of handles, a word for each slot, a count of borrows. All sizes are known
+ * to the compiler, and nobody else may read it. */
+struct checked {
+	uint64_t *top, borrowed;
+	uint64_t words[SLOTS], handles[HELD];
+	struct region cells;
+};
+
 struct worker {
 	struct contest *contest;
 	struct list lists[CLASSES];
+	struct checked checked[CLASSES];
 	struct pool *pools[CLASSES];
 	uint64_t held[HELD]; /* handles or addresses; 0: none */
 	uint8_t class[HELD];
@@ -47,6 +56,9 @@ struct contest {
 
 #define FORCE_INLINE [[gnu::always_inline]] static inline
 
+/* The slot's number, with something above it that a forger does not know, over the generation. */
+static inline size_t checked_slot(uint64_t name) { return name >> 32 & (SLOTS - 1); }
+
 FORCE_INLINE uint64_t take(struct worker *w, enum contestant_kind kind, unsigned class)
 {
 	void *object;
@@ -60,6 +72,14 @@ FORCE_INLINE uint64_t take(struct worker *w, enum contestant_kind kind, unsigned
 		object = w->lists[class].head;
 		w->lists[class].head = *(void **)object;
 		name = (uintptr_t)object;
+	} else if (kind == CONTESTANT_checked) {
+		struct checked *c = &w->checked[class];
+		if (c->top == c->handles)
+			abort();
+		name = *--c->top;
+		c->borrowed++;
+		c->words[checked_slot(name)] = name;
+		object = c->cells.bytes + checked_slot(name) * object_bytes[class];
 	} else {
 		object = malloc(object_bytes[class]);
 		if (object == NULL)
@@ -79,6 +99,12 @@ FORCE_INLINE void give(struct worker *w, enum contestant_kind kind, unsigned cla
 		void **cell = (void **)(uintptr_t)name;
 		*cell = w->lists[class].head;
 		w->lists[class].head = cell;
+	} else if (kind == CONTESTANT_checked) {
+		struct checked *c = &w->checked[class];
+		if (c->words[checked_slot(name)] != name || (uint32_t)name == UINT32_MAX)
+			abort();
+		c->words[checked_slot(name)] = ~name;
+		*c->top++ = name + 1;
 	} else {
 		free((void *)(uintptr_t)name);
 	}
@@ -134,6 +160,10 @@ FORCE_INLINE uint64_t run_as(struct worker *w, enum contestant_kind kind, const 
 {
 	return run_as(w, CONTESTANT_list, c);
 }
+[[gnu::noinline]] static uint64_t run_checked(struct worker *w, const struct contestant_case *c)
+{
+	return run_as(w, CONTESTANT_checked, c);
+}
 [[gnu::noinline]] static uint64_t run_pool(struct worker *w, const struct contestant_case *c)
 {
 	return run_as(w, CONTESTANT_pool, c);
@@ -145,8 +175,12 @@ FORCE_INLINE uint64_t run_as(struct worker *w, enum contestant_kind kind, const 
 
 static uint64_t run_once(struct worker *w, const struct contestant_case *c)
 {
-	enum contestant_kind kind = w->contest->kind;
-	return kind == CONTESTANT_list ? run_list(w, c) : kind == CONTESTANT_pool ? run_pool(w, c) : run_malloc(w, c);
+	switch (w->contest->kind) {
+	case CONTESTANT_list: return run_list(w, c);
+	case CONTESTANT_checked: return run_checked(w, c);
+	case CONTESTANT_pool: return run_pool(w, c);
+	default: return run_malloc(w, c);
+	}
 }
 
 /* Handles of 1,000 objects, all in the first cache. */
@@ -193,6 +227,7 @@ FORCE_INLINE void time_as(struct worker *w, enum contestant_kind kind, const str
 {
 	switch (w->contest->kind) {
 	case CONTESTANT_list: time_as(w, CONTESTANT_list, c); break;
+	case CONTESTANT_checked: time_as(w, CONTESTANT_checked, c); break;
 	case CONTESTANT_pool: time_as(w, CONTESTANT_pool, c); break;
 	default: time_as(w, CONTESTANT_glibc, c); break;
 	}
@@ -223,11 +258,27 @@ static void read_latencies(struct worker *w, struct contestant_answer *a, double
 
 /* ---- working sets ---------------------------------------------------------------------------------- */
 
-static void open_cells(struct list *list, size_t bytes)
+static void map_cells(struct region *cells, size_t bytes)
 {
 	const struct region_options options = {
 		.name = "list", .pages = REGION_PAGES_transparent, .node = -1, .prefault = true};
-	CHECK(region_open(&list->cells, bytes * HELD, &options) == STATUS_ok, "no memory");
+	CHECK(region_open(cells, bytes * HELD, &options) == STATUS_ok, "no memory");
+}
+
+static void open_checked(struct checked *c, size_t bytes)
+{
+	map_cells(&c->cells, bytes);
+	c->top = c->handles;
+	for (unsigned i = HELD; i-- > 0;) {
+		uint64_t name = (uint64_t)(0x5eed * SLOTS + i) << 32 | 1;
+		c->words[i] = ~name;
+		*c->top++ = name;
+	}
+}
+
+static void open_cells(struct list *list, size_t bytes)
+{
+	map_cells(&list->cells, bytes);
 	for (unsigned i = HELD; i-- > 0;) {
 		void **cell = (void **)(void *)(list->cells.bytes + i * bytes);
 		*cell = list->head;
@@ -248,6 +299,8 @@ static void open_worker(struct worker *w, const struct contestant_case *c)
 		                               .node = -1};
 		if (w->contest->kind == CONTESTANT_list)
 			open_cells(&w->lists[i], object_bytes[i]);
+		else if (w->contest->kind == CONTESTANT_checked)
+			open_checked(&w->checked[i], object_bytes[i]);
 		else if (w->contest->kind == CONTESTANT_pool)
 			CHECK(pool_setup(&w->pools[i], &options) == STATUS_ok, "no pool");
 	}
@@ -263,6 +316,7 @@ static void close_worker(struct worker *w, const struct contestant_case *c)
 		give(w, w->contest->kind, w->class[i], w->held[i]);
 	for (unsigned i = 0; i < CLASSES; i++) {
 		region_close(&w->lists[i].cells);
+		region_close(&w->checked[i].cells);
 		w->lists[i].head = NULL;
 		pool_teardown(&w->pools[i]);
 	}

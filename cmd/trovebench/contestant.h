@@ -14,6 +14,7 @@
 
 #define CONTESTANT_TABLE(X) \
 	X(list, "bare list", "") \
+	X(checked, "checked list", "") \
 	X(pool, "pool", "") \
 	X(glibc, "glibc", "libc.so.6") \
 	X(mimalloc, "mimalloc", "libmimalloc.so.3") \
