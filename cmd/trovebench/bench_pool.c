@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* What is aimed at: the pool's rate over the bare list's (and over the checked one's, which tells what of a miss is the
- * price of checks), and the rest in nanoseconds. */
+/* What is aimed at: the pool's rate over the bare list's, and the rest in nanoseconds. */
 static const double list_target = 1 / 1.3;
 enum { P99_NS = 60, WORST_OVER_EMPTY_NS = 2000, RESOLVE_NS = 2 };
 
@@ -51,8 +50,9 @@ static void compare_rates(struct arena_of_pools *a, const struct contestant_case
 	}
 	bench_finish(arguments, cases, count);
 	report_cases(&a->report, group, cases, count, "pair");
+	/* What of a miss is the price of checks. */
 	double over_checked = cases[place[CONTESTANT_pool]].ratio / cases[place[CONTESTANT_checked]].ratio;
-	report_figure(&a->report, "", "pool over the checked list", over_checked, list_target, false);
+	report_note(&a->report, "  pool over the checked list %.2f", over_checked);
 	double best = 0;
 	for (unsigned i = place[CONTESTANT_pool] + 1; i < count; i++)
 		best = cases[i].ratio > best ? cases[i].ratio : best;
