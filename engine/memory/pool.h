@@ -94,7 +94,7 @@ struct pool_options {
 struct pool_cold;
 
 struct pool {
-	/* Read by everybody, written at setup and by pool_grow. */
+	/* Read by everybody, written at setup, by pool_grow and by pool_watch. */
 	alignas(CACHE_LINE_BYTES) uint8_t *objects;
 	uint32_t mask;           /* of the words: an index's part of a handle */
 	uint32_t stride;
