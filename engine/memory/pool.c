@@ -24,6 +24,8 @@ static uint32_t difference(uint64_t from, uint64_t less) { return from > less ? 
 
 /* ---- free slots --------------------------------------------------------------------------------- */
 
+static uint8_t ways_of(const struct pool *p) { return atomic_load_explicit(&p->ways, memory_order_relaxed); }
+
 static uint32_t free_of(const struct pool *p) { return (uint32_t)(pool_top(p) - p->free_list); }
 
 /* In a FIFO the places go around; how many are free is told by the top, too. */
@@ -39,7 +41,7 @@ static void push(struct pool *p, uint64_t bits)
 	atomic_store_explicit(&p->top, pool_top(p) + 1, memory_order_release);
 }
 
-/* Where nothing is free: no place is higher, so that everything takes the long way. */
+/* As `low`: no top is higher, so every borrow takes the long way. */
 static uint64_t *everywhere(void) { return (uint64_t *)UINTPTR_MAX; }
 
 static void set_ways(struct pool *p, uint8_t ways)
@@ -53,7 +55,7 @@ static void set_ways(struct pool *p, uint8_t ways)
 static void set_free_lowest(struct pool *p, uint32_t lowest)
 {
 	atomic_store_explicit(&p->free_lowest, lowest, memory_order_relaxed);
-	atomic_store_explicit(&p->low, pool_ways(p) != 0 ? everywhere() : p->free_list + lowest, memory_order_relaxed);
+	atomic_store_explicit(&p->low, ways_of(p) != 0 ? everywhere() : p->free_list + lowest, memory_order_relaxed);
 }
 
 /* The next handle; there is one. */
@@ -96,8 +98,6 @@ static void set_free(struct pool *p, uint64_t bits)
 
 /* ---- setup -------------------------------------------------------------------------------------- */
 
-static uint32_t bits_of(uint32_t objects) { return objects <= 1 ? 0 : 32 - (uint32_t)__builtin_clz(objects - 1); }
-
 /* A power of two, and at least two: the complement of an index must be another one. */
 static size_t table_of(uint64_t objects)
 {
@@ -110,7 +110,8 @@ static size_t table_of(uint64_t objects)
 /* The tag stands above the bits of the largest index, and is not 0. */
 static bool choose_tag(struct pool *p, const struct pool_options *o, uint32_t objects)
 {
-	uint32_t bits = objects < 2 ? 1 : bits_of(objects);
+	p->mask = (uint32_t)table_of(objects) - 1;
+	uint32_t bits = (uint32_t)__builtin_popcount(p->mask);
 	uint32_t most = (uint32_t)((UINT64_C(1) << (32 - bits)) - 1);
 	uint32_t drawn[2] = {o->tag, o->tag * 0x9e3779b1u};
 	if (o->tag == 0 && getrandom(drawn, sizeof drawn, 0) != sizeof drawn)
@@ -119,7 +120,6 @@ static bool choose_tag(struct pool *p, const struct pool_options *o, uint32_t ob
 		return false;
 	uint32_t tag = o->tag != 0 ? o->tag : drawn[0] % most + 1;
 	p->tag = tag << bits;
-	p->mask = (uint32_t)table_of(objects) - 1;
 	/* A pool that is made again does not begin with the same handles. */
 	p->cold->generation_first = o->lives_max != 0 ? -o->lives_max : 1 + (drawn[1] & 0xffff);
 	return true;
@@ -379,10 +379,10 @@ status pool_return_long(struct pool *p, uint64_t bits, const char *caller)
 void pool_watch(struct pool *p, bool is_wanted)
 {
 	if (is_wanted) {
-		set_ways(p, pool_ways(p) | POOL_WAY_watched);
+		set_ways(p, ways_of(p) | POOL_WAY_watched);
 		atomic_store_explicit(&p->low, everywhere(), memory_order_relaxed);
-	} else if (pool_ways(p) & POOL_WAY_watched) {
-		set_ways(p, pool_ways(p) & (uint8_t)~POOL_WAY_watched); /* the next borrow sets the mark right */
+	} else if (ways_of(p) & POOL_WAY_watched) {
+		set_ways(p, ways_of(p) & (uint8_t)~POOL_WAY_watched); /* the next borrow sets the mark right */
 	}
 }
 
@@ -439,12 +439,12 @@ void pool_read_statistics(const struct pool *p, struct pool_statistics *s)
 	/* Counters move while they are read. Read in this order, returns may be missed, but none is found that was not; and
 	 * what another call has found of them is not forgotten. */
 	uint64_t borrowed = atomic_load_explicit(&p->borrowed_total, memory_order_acquire);
-	uint64_t free = (uint64_t)(atomic_load_explicit(&p->top, memory_order_acquire) - p->free_list);
+	uint64_t free_slots = (uint64_t)(atomic_load_explicit(&p->top, memory_order_acquire) - p->free_list);
 	uint64_t collected = atomic_load_explicit(&p->collected_total, memory_order_acquire);
 	uint64_t pending = difference(load64(&p->remote_total), collected);
 	uint32_t retired = load32(&p->retired);
 	uint32_t capacity = difference(load32(&p->count), retired);
-	uint64_t in_use = difference(capacity, free + pending);
+	uint64_t in_use = difference(capacity, free_slots + pending);
 	uint64_t returned = highest(&c->returned_seen, borrowed > in_use ? borrowed - in_use : 0);
 	*s = (struct pool_statistics){
 		.name = c->options.name,

@@ -218,8 +218,6 @@ static inline uint64_t pool_word(const struct pool *p, uint32_t slot)
 	return atomic_load_explicit(&p->words[slot], memory_order_relaxed);
 }
 
-static inline uint8_t pool_ways(const struct pool *p) { return atomic_load_explicit(&p->ways, memory_order_relaxed); }
-
 static inline void *pool_object_of(const struct pool *p, uint32_t slot)
 {
 	return p->objects + (size_t)slot * p->stride;
