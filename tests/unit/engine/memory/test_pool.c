@@ -452,6 +452,7 @@ static void test_watching_changes_nothing(void **state)
 		assert_int_equal(pool_borrow(pool, &more, &object), STATUS_ok);
 		assert_int_equal(atomic_load(&pool->ways), POOL_WAY_watched);
 		assert_ptr_equal(atomic_load(&pool->low), (void *)UINTPTR_MAX); /* the next one is seen, too */
+		assert_int_equal(atomic_load(&pool->returns_below), 0);         /* and its return */
 		assert_int_equal(pool_return(pool, &more), STATUS_ok);
 	}
 	pool_read_statistics(pool, &s);
@@ -465,6 +466,7 @@ static void test_watching_changes_nothing(void **state)
 	assert_int_equal(pool_borrow(pool, &handles[0], &object), STATUS_ok);
 	assert_int_equal(atomic_load(&pool->ways), 0);
 	assert_ptr_equal(atomic_load(&pool->low), pool->free_list); /* the lowest that there was: the short way is back */
+	assert_int_equal(atomic_load(&pool->returns_below), UINT32_MAX);
 	pool_read_statistics(pool, &s);
 	assert_int_equal(s.high_water, COUNT);
 	assert_int_equal(s.borrowed_total, 5 + 3 + 4 + 1);
