@@ -192,21 +192,27 @@ check 'beside one that is too old: the same' cmp -s "$work/late.csv" "$work/bare
 
 # ---- while files go ---------------------------------------------------------------------------------------
 start --set data.retention_ms=0
-{ products 50 60000 && refunds 1 $((size / 2)); } | send 4 >"$work/replies" &
-sender=$!
-right=0
-look=0
-first=0
-while [ $look -lt $looks ] || { [ "$first" -le "$began" ] && kill -0 $sender 2>/dev/null; }; do
-	look=$((look + 1))
+# look_once: a ledger beside the service; sets `now` to where it begins.
+look_once() {
 	"$ctl" ledger --data "$work/data" >"$work/out" 2>"$work/err" && right=$((right + 1))
 	now=$(sed -n 's/.*goes back to seq \([0-9]*\);.*/\1/p' "$work/err")
+}
+# Before anything is sent: on a busy machine the first look beside the sender may come when all files are gone.
+right=0
+look_once
+began=${now:-0}
+{ products 50 60000 && refunds 1 $((size / 2)); } | send 4 >"$work/replies" &
+sender=$!
+look=0
+first=$began
+while [ $look -lt $looks ] || { [ "$first" -le "$began" ] && kill -0 $sender 2>/dev/null; }; do
+	look=$((look + 1))
+	look_once
 	[ "${now:-0}" -ge "$first" ] || not_ok "look $look: begins with '$now', before with $first"
-	[ "$look" -eq 1 ] && began=${now:-0}
 	first=${now:-0}
 done
 wait $sender
-equal 'while files go: every look adds up' $look $right
+equal 'while files go: every look adds up' $((look + 1)) $right
 if [ $size -lt 3000 ]; then
 	echo 'SKIP while files go: few payments are closed with a sanitizer, and the last fifty keep their files'
 else
